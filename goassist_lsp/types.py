@@ -1,0 +1,140 @@
+"""The values that flow through the pipeline: frozen, slotted, made by one stage and read by the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from goassist_index.verdict import Verdict
+from goassist_models.engine import Generation
+
+HoleKind = Literal["expression", "line", "block", "body"]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSnapshot:
+    """One document at one moment, taken before the first await. `text` has the document's own line ends."""
+
+    uri: str
+    path: Path
+    version: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CursorContext:
+    """Where the cursor stands and what that asks for. `offset` counts code points into `snapshot.text`.
+
+    `kind`: "expression" when text follows on the line, "line" when the line's rest is wanted, "block" on an
+    empty line among statements, "body" in an empty function or block. `function_prefix` and `function_suffix`
+    are the parts of the enclosing top-level declaration before and after the cursor.
+    `closers` is what must be closed by the candidate, as closing brackets in order ("" when none): brackets
+    open before the cursor that the text after it does not close. `spare_closers` is the reverse: closing
+    brackets after the cursor that nothing before it opens, which the candidate has to open.
+    """
+
+    snapshot: DocumentSnapshot
+    offset: int
+    prefix: str
+    suffix: str
+    line_prefix: str
+    line_suffix: str
+    kind: HoleKind
+    function_prefix: str
+    function_suffix: str
+    closers: str
+    spare_closers: str
+    in_function: bool
+
+    @property
+    def multiline(self) -> bool:
+        """Whether more than the rest of a line is asked for."""
+        return self.kind in ("block", "body")
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """Something from the workspace that may help: a chunk with its place and the retriever's score."""
+
+    path: str
+    symbol: str
+    kind: str
+    text: str
+    score: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportEdit:
+    """One edit outside the candidate's range, in code points of the snapshot: for missing imports."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A text to be shown in place of `snapshot.text[start:end]` (code points)."""
+
+    insert_text: str
+    start: int
+    end: int
+    generation: Generation
+    verdict: Verdict | None = None
+    import_edits: tuple[ImportEdit, ...] = ()
+    trail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A candidate that is not shown, and why: the stage that dropped it and its words."""
+
+    text: str
+    stage: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageTiming:
+    """Milliseconds that one stage took."""
+
+    stage: str
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What one request came to. `skip_reason` is set when nothing was asked of the model; `degraded` names
+    optional stages that failed and were done without."""
+
+    candidates: tuple[Candidate, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    skip_reason: str | None = None
+    timings: tuple[StageTiming, ...] = ()
+    degraded: tuple[str, ...] = ()
+    prompt_tokens: int = 0
+    read_tokens: int = 0
+    generated_tokens: int = 0
+    cancelled: bool = False
+    context: CursorContext | None = field(default=None, repr=False)
+
+
+class Checker(Protocol):
+    """Says whether candidates type-check in place. Real: check/typecheck.py over the type service."""
+
+    async def check(self, snapshot: DocumentSnapshot, start: int, end: int, inserts: tuple[str, ...]) -> tuple[Verdict, ...]:
+        """One verdict an insert, each for `insert` in place of `snapshot.text[start:end]` (code points).
+
+        Raises CheckerUnavailable when the service cannot be had at all.
+        """
+        ...
+
+
+class Retriever(Protocol):
+    """Finds what the workspace already has for a place. The fake stands in until the index is built."""
+
+    async def retrieve(self, context: CursorContext) -> tuple[Snippet, ...]:
+        """Snippets by falling score, at most a handful; may be empty."""
+        ...

@@ -1,0 +1,12 @@
+"""Engines: the Protocol and its values. Implementations are imported from their own modules, where used."""
+
+from goassist_models.engine.base import (
+    CancelToken,
+    Engine,
+    FinishReason,
+    GenerateRequest,
+    Generation,
+    GenerationTimings,
+)
+
+__all__ = ["CancelToken", "Engine", "FinishReason", "GenerateRequest", "Generation", "GenerationTimings"]
