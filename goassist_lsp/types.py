@@ -54,18 +54,6 @@ class CursorContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Snippet:
-    """Something from the workspace that may help: a chunk with its place and the retriever's score."""
-
-    path: str
-    symbol: str
-    kind: str
-    text: str
-    score: float
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
 class ImportEdit:
     """One edit outside the candidate's range, in code points of the snapshot: for missing imports."""
 
@@ -124,17 +112,13 @@ class Completion:
 class Checker(Protocol):
     """Says whether candidates type-check in place. Real: check/typecheck.py over the type service."""
 
-    async def check(self, snapshot: DocumentSnapshot, start: int, end: int, inserts: tuple[str, ...]) -> tuple[Verdict, ...]:
+    async def check(
+        self, snapshot: DocumentSnapshot, start: int, end: int, inserts: tuple[str, ...], *, complete: bool = False
+    ) -> tuple[Verdict, ...]:
         """One verdict an insert, each for `insert` in place of `snapshot.text[start:end]` (code points).
+
+        `complete`: the insert is the whole content of its block, so no later line of that block cures anything.
 
         Raises CheckerUnavailable when the service cannot be had at all.
         """
-        ...
-
-
-class Retriever(Protocol):
-    """Finds what the workspace already has for a place. The fake stands in until the index is built."""
-
-    async def retrieve(self, context: CursorContext) -> tuple[Snippet, ...]:
-        """Snippets by falling score, at most a handful; may be empty."""
         ...

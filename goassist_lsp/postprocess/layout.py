@@ -1,0 +1,53 @@
+"""Filters for white space and emptiness. First and last in the order of post-processing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from goassist_index.scan import tokens
+from goassist_lsp.types import Candidate, CursorContext
+
+_LEADING = re.compile(r"^[ \t]+", re.MULTILINE)
+SPACES_A_TAB = 4
+
+
+def normalise_line_ends(candidate: Candidate, context: CursorContext) -> Candidate:
+    r"""Work with "\n" alone; the pipeline gives the document's own line ends back at the end."""
+    text = candidate.insert_text.replace("\r\n", "\n").replace("\r", "\n")
+    return replace(candidate, insert_text=text)
+
+
+def drop_blank(candidate: Candidate, context: CursorContext) -> Candidate | None:
+    """Drop what would show nothing."""
+    return candidate if candidate.insert_text.strip() else None
+
+
+def drop_comment_only(candidate: Candidate, context: CursorContext) -> Candidate | None:
+    """Drop a candidate that holds comments and no code: it type-checks without saying anything."""
+    kinds = {token.kind for token in tokens(candidate.insert_text)} - {"newline"}
+    return None if kinds == {"comment"} else candidate
+
+
+def indent_with_tabs(candidate: Candidate, context: CursorContext) -> Candidate:
+    """Go indents with tabs: leading runs of four spaces become one tab (not inside raw strings)."""
+    text = candidate.insert_text
+    if "`" in text or "    " not in text:
+        return candidate
+    first_line_goes_on = bool(context.line_prefix.strip())
+
+    def tabs(match: re.Match[str]) -> str:
+        if match.start() == 0 and first_line_goes_on:
+            return match.group()
+        width = match.group().replace("\t", " " * SPACES_A_TAB)
+        return "\t" * (len(width) // SPACES_A_TAB) + " " * (len(width) % SPACES_A_TAB)
+
+    return replace(candidate, insert_text=_LEADING.sub(tabs, text))
+
+
+def strip_trailing_space(candidate: Candidate, context: CursorContext) -> Candidate:
+    """No white space at the end, unless the rest of the line follows directly."""
+    text = candidate.insert_text
+    if context.line_suffix.strip():
+        return replace(candidate, insert_text=text.rstrip("\n"))
+    return replace(candidate, insert_text=text.rstrip())

@@ -1,0 +1,36 @@
+"""Last stage: which verified candidates to show, best first."""
+
+from __future__ import annotations
+
+from goassist_lsp.types import Candidate, Verdict
+
+CUT_BACK = "cut back"
+
+
+def order(candidates: tuple[Candidate, ...], limit: int) -> tuple[Candidate, ...]:
+    """At most `limit` candidates of different text: finished before leaning on later lines, whole before cut, likely first."""
+    unique = {candidate.insert_text: candidate for candidate in reversed(candidates)}
+    return tuple(sorted(unique.values(), key=_key)[:limit])
+
+
+def showable(verdict: Verdict) -> bool:
+    """Whether a candidate with this verdict may be shown: it type-checks, and no later line is needed where none can come."""
+    return verdict.status == "ok" and not any(item.final for item in verdict.unfinished)
+
+
+def why_not(verdict: Verdict) -> str:
+    """The first complaint that keeps a candidate from being shown, in the compiler's words."""
+    if verdict.status == "unknown":
+        return verdict.reason or "cannot be checked"
+    for error in verdict.errors:
+        return error.message
+    for item in verdict.unfinished:
+        if item.final:
+            return item.message
+    return "not shown"
+
+
+def _key(candidate: Candidate) -> tuple[int, int, float]:
+    verdict = candidate.verdict
+    leans = 0 if verdict is None else len(verdict.unfinished)
+    return (min(leans, 1), int(CUT_BACK in candidate.trail), -candidate.generation.mean_logprob)
