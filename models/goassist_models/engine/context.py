@@ -1,0 +1,157 @@
+"""The native context: a model's cells in the key-value cache, and the decodes that fill and read them.
+
+Used by the llama engine from its worker thread only. Sequence 0 keeps its cells between prompts, so that a
+prompt is read only from where it first differs; the other sequences live for one request and share its cells.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from goassist_index.errors import ModelError
+from goassist_models.engine.sampling import Logits
+
+
+class DecodeFailed(ModelError):
+    """The native library refused a batch: no room in the cache, or an error of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRead:
+    """What a prompt read came to: the logits after its last token (None when cancelled), and its cost."""
+
+    logits: Logits | None
+    read_tokens: int
+    read_ms: float
+
+
+class Context:
+    """One llama context with several sequences. `chunk_tokens` are read between two looks at the stop flag."""
+
+    def __init__(
+        self, library: Any, model: Any, *, n_ctx: int, sequences: int, threads: int, chunk_tokens: int
+    ) -> None:
+        self._library = library
+        parameters = library.llama_context_default_params()
+        parameters.n_ctx = n_ctx
+        parameters.n_batch = parameters.n_ubatch = max(chunk_tokens, sequences)
+        parameters.n_seq_max = sequences
+        parameters.n_threads = parameters.n_threads_batch = threads
+        parameters.kv_unified = True
+        parameters.no_perf = True
+        self._context = library.llama_init_from_model(model, parameters)
+        if not self._context:
+            raise ModelError(
+                f"the native library could not make a context of {n_ctx} tokens",
+                cure="Free some memory or use a smaller context",
+            )
+        self.n_ctx: int = library.llama_n_ctx(self._context)
+        self._memory = library.llama_get_memory(self._context)
+        self._vocab_size: int = library.llama_vocab_n_tokens(library.llama_model_get_vocab(model))
+        self._chunk = chunk_tokens
+        self._batch = library.llama_batch_init(max(chunk_tokens, sequences), 0, 1)
+        self.cells: list[int] = []
+
+    def close(self) -> None:
+        """Free the native context; nothing may be called after it."""
+        self._library.llama_batch_free(self._batch)
+        self._library.llama_free(self._context)
+        self._context = None
+
+    def set_threads(self, threads: int) -> None:
+        """Use this many threads from the next decode on."""
+        self._library.llama_set_n_threads(self._context, threads, threads)
+
+    def clear(self) -> None:
+        """Forget all cells."""
+        self._library.llama_memory_clear(self._memory, True)
+        self.cells.clear()
+
+    def read_prompt(self, tokens: Sequence[int], stopped: Callable[[], bool]) -> PromptRead:
+        """Make sequence 0 hold exactly `tokens`, reading only what its cells do not share with them.
+
+        What a cancelled read has done stays in the cells: the next prompt continues from there.
+        """
+        start_s = time.perf_counter()
+        shared = 0
+        for kept, wanted in zip(self.cells, tokens, strict=False):
+            if kept != wanted:
+                break
+            shared += 1
+        # The last token is always read again: its logits are not kept.
+        shared = min(shared, len(tokens) - 1)
+        self._trim(shared)
+        at = shared
+        while at < len(tokens):
+            if stopped():
+                return PromptRead(None, at - shared, (time.perf_counter() - start_s) * 1000)
+            part = tokens[at : at + self._chunk]
+            self._decode([(0, token, at + i) for i, token in enumerate(part)], last_only=True)
+            self.cells.extend(part)
+            at += len(part)
+        logits = self._logits(len(part) - 1).copy()
+        return PromptRead(logits, len(tokens) - shared, (time.perf_counter() - start_s) * 1000)
+
+    def _trim(self, length: int) -> None:
+        """Drop sequence 0's cells from position `length` on."""
+        if length < len(self.cells):
+            # A model whose memory cannot be cut (recurrent ones) says so: then everything is read anew.
+            if self._library.llama_memory_seq_rm(self._memory, 0, length, -1):
+                del self.cells[length:]
+            else:
+                self.clear()
+                if length:
+                    raise DecodeFailed("the model's memory cannot be cut back")
+
+    def fork(self, sequences: int) -> None:
+        """Let sequences 1 to `sequences` - 1 share all cells of sequence 0."""
+        for target in range(1, sequences):
+            self._library.llama_memory_seq_rm(self._memory, target, -1, -1)
+            self._library.llama_memory_seq_cp(self._memory, 0, target, -1, -1)
+
+    def join(self, sequences: int) -> None:
+        """Drop sequences 1 to `sequences` - 1; sequence 0 keeps its cells."""
+        for target in range(1, sequences):
+            self._library.llama_memory_seq_rm(self._memory, target, -1, -1)
+
+    def step(self, rows: Sequence[tuple[int, int, int]]) -> list[Logits]:
+        """Decode one token for each of some sequences, given as (sequence, token, position).
+
+        Returns a row of logits each, valid until the next decode.
+        """
+        self._decode(rows, last_only=False)
+        # Rows of sequence 0 stay for the next prompt: a user who types through what was shown reads nothing.
+        self.cells.extend(token for sequence, token, _ in rows if sequence == 0)
+        return [self._logits(row) for row in range(len(rows))]
+
+    def _decode(self, rows: Sequence[tuple[int, int, int]], *, last_only: bool) -> None:
+        batch, last = self._batch, len(rows) - 1
+        for row, (sequence, token, position) in enumerate(rows):
+            batch.token[row] = token
+            batch.pos[row] = position
+            batch.n_seq_id[row] = 1
+            batch.seq_id[row][0] = sequence
+            batch.logits[row] = 1 if row == last or not last_only else 0
+        batch.n_tokens = len(rows)
+        status = self._library.llama_decode(self._context, batch)
+        if status != 0:
+            reason = "its cache is full" if status == 1 else f"status {status}"
+            raise DecodeFailed(
+                f"the native library failed to evaluate a batch of {len(rows)} tokens ({reason})",
+                cure="Run `goassist-lsp doctor`",
+            )
+
+    def _logits(self, row: int) -> Logits:
+        """Return the logits of a batch row as a view of native memory."""
+        pointer = self._library.llama_get_logits_ith(self._context, row)
+        address = ctypes.cast(pointer, ctypes.c_void_p).value
+        if address is None:
+            raise DecodeFailed("the native library has no logits for a row", cure="Run `goassist-lsp doctor`")
+        view = (ctypes.c_float * self._vocab_size).from_address(address)
+        return np.frombuffer(view, dtype=np.float32)

@@ -1,0 +1,56 @@
+"""Token healing: which tokens may come next while decoding is held to bytes that the user has already typed.
+
+Used by the llama engine: the prompt's last token is taken back and its bytes become the tie, so that a word cut
+in two by the cursor is continued as the model would have written it (after guidance's "token healing").
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+TokenIds = npt.NDArray[np.intp]
+_CACHED_TIES = 512
+
+
+class HealTable:
+    """All of a vocabulary's text tokens sorted by their bytes, to find those that agree with a tie.
+
+    `pieces` are the tokens' bytes by id; ids in `barred` (special tokens) and empty pieces never agree.
+    """
+
+    def __init__(self, pieces: Sequence[bytes], barred: frozenset[int]) -> None:
+        rows = sorted((piece, token) for token, piece in enumerate(pieces) if piece and token not in barred)
+        self._sorted = [piece for piece, _ in rows]
+        self._ids: TokenIds = np.array([token for _, token in rows], dtype=np.intp)
+        self._cache: dict[bytes, TokenIds] = {}
+
+    def allowed(self, tie: bytes) -> TokenIds:
+        """Ids of tokens whose bytes start with `tie` or are a prefix of it; empty when nothing agrees."""
+        found = self._cache.get(tie)
+        if found is None:
+            if len(self._cache) >= _CACHED_TIES:
+                self._cache.clear()
+            found = self._cache[tie] = self._find(tie)
+        return found
+
+    def _find(self, tie: bytes) -> TokenIds:
+        parts = []
+        for length in range(1, len(tie)):
+            part = tie[:length]
+            low = bisect_left(self._sorted, part)
+            parts.append(self._ids[low : bisect_right(self._sorted, part, lo=low)])
+        low = bisect_left(self._sorted, tie)
+        end = _successor(tie)
+        high = len(self._sorted) if end is None else bisect_left(self._sorted, end, lo=low)
+        parts.append(self._ids[low:high])
+        return np.concatenate(parts)
+
+
+def _successor(data: bytes) -> bytes | None:
+    """Return the least byte string above everything that starts with `data`, or None when there is none."""
+    stripped = data.rstrip(b"\xff")
+    return stripped[:-1] + bytes((stripped[-1] + 1,)) if stripped else None

@@ -1,0 +1,74 @@
+"""Loads the native llama.cpp library once, with the environment it needs, and keeps its log out of the way.
+
+The only place that imports llama_cpp; everything above takes the module as a value.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+from goassist_index.errors import ModelError
+
+_log = logging.getLogger(__name__)
+_lock = threading.Lock()
+_library: Any = None
+_log_callback: Any = None  # native code holds the pointer: it must live as long as the process
+# ggml_log_level (3 warn, 4 error) -> logging; all else is DEBUG. Its warnings concern nobody but developers.
+_LEVELS = {3: logging.INFO, 4: logging.WARNING}
+
+
+def load_library() -> Any:
+    """Import llama_cpp and return it; later calls return the same module.
+
+    Raises ModelError when it is absent or was built for another machine's libraries.
+    """
+    global _library, _log_callback
+    with _lock:
+        if _library is not None:
+            return _library
+        # Spinning OpenMP threads collapse when another process wants the cores (one token 25 -> 1,000 ms).
+        # Read by the OpenMP runtime when it is loaded, so it must be set before.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                library = importlib.import_module("llama_cpp")
+        except (ImportError, OSError, RuntimeError) as error:
+            raise ModelError(
+                f"the native llama.cpp library cannot be loaded ({error})",
+                cure="Build it for this machine with `goassist-lsp doctor --fix`",
+            ) from error
+
+        def on_log(level: int, text: bytes, _user_data: object) -> None:
+            line = text.decode("utf-8", "replace").rstrip()
+            if line.strip(" ."):
+                _log.log(_LEVELS.get(level, logging.DEBUG), "%s", line)
+
+        _log_callback = library.llama_log_callback(on_log)
+        library.llama_log_set(_log_callback, None)
+        library.llama_backend_init()
+        _library = library
+        return library
+
+
+def load_model(library: Any, path: Path) -> Any:
+    """Map the GGUF file at `path` (checked before: see gguf_header) and return the model pointer.
+
+    Raises ModelError when the library does not take it.
+    """
+    parameters = library.llama_model_default_params()
+    parameters.load_mode = library.LLAMA_LOAD_MODE_MMAP
+    model = library.llama_model_load_from_file(str(path).encode(), parameters)
+    if not model:
+        raise ModelError(
+            "llama.cpp cannot load this model (its log at level DEBUG says why)",
+            path=str(path),
+            cure="Check it with `goassist-lsp model verify` or use another model",
+        )
+    return model

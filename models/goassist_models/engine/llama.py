@@ -1,0 +1,305 @@
+"""The in-process engine: one GGUF model and its key-value cache behind a worker thread and a queue.
+
+Implements the Engine protocol over llama-cpp-python's low-level API. A request's way: generate() queues a job,
+the worker renders and reads the prompt (context.py), lets n sequences grow in one batch (sequence.py), and
+hands the result back to the caller's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+import queue
+import threading
+import time
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goassist_index.errors import GoassistError, ModelError
+from goassist_models import gguf_header
+from goassist_models.engine.base import CancelToken, GenerateRequest, Generation, GenerationTimings
+from goassist_models.engine.context import Context, DecodeFailed
+from goassist_models.engine.library import load_library, load_model
+from goassist_models.engine.sampling import Logits, choose
+from goassist_models.engine.sequence import GrowingSequence
+from goassist_models.engine.threads import usable_cores
+from goassist_models.engine.vocabulary import Vocabulary
+from goassist_models.infill import tokens_of
+
+_log = logging.getLogger(__name__)
+_DIVERSE_TEMPERATURE = 0.6  # of the generations after the first, when greedy ones are asked for
+_CLOSE_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaSettings:
+    """How to run a model. `threads` None: one less than the usable cores, but both of two.
+
+    `chunk_tokens`: how many prompt tokens are read between two looks at the stop flag.
+    `preflight`: evaluate a few tokens in a child process first, so that a crash there is an error here.
+    """
+
+    n_ctx: int = 4096
+    sequences: int = 4
+    threads: int | None = None
+    chunk_tokens: int = 32
+    preflight: bool = True
+
+
+@dataclass(slots=True)
+class EngineSpeed:
+    """Measured speeds in tokens a second, 0 while unknown: prompt reading, and one sequence's generation."""
+
+    read_tokens_per_s: float = 0.0
+    generate_tokens_per_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _Job:
+    request: GenerateRequest
+    cancel: CancelToken
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[tuple[Generation, ...]]
+
+
+class LlamaEngine:
+    """A model in this process. Make it with `await LlamaEngine.load(path)`; `close()` it when done."""
+
+    def __init__(self, path: Path, settings: LlamaSettings) -> None:
+        self.path = path
+        self.settings = settings
+        self.speed = EngineSpeed()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="goassist-engine", daemon=True)
+        self._started: asyncio.Future[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._library: Any = None
+        self._model: Any = None
+        self._vocabulary: Vocabulary
+        self._context: Context
+
+    @classmethod
+    async def load(cls, path: Path | str, settings: LlamaSettings | None = None) -> LlamaEngine:
+        """Check and load the GGUF model at `path` in a worker thread of its own; returns when it can answer.
+
+        Raises ModelError, naming the file and the cure, for a file or native library that cannot be used.
+        """
+        engine = cls(Path(path), settings or LlamaSettings())
+        engine._loop = asyncio.get_running_loop()
+        engine._started = engine._loop.create_future()
+        engine._thread.start()
+        try:
+            await engine._started
+        except asyncio.CancelledError:
+            engine._stopping.set()
+            engine._jobs.put(None)
+            raise
+        reference = weakref.ref(engine)
+        # The interpreter must not tear down the library while the worker is inside it.
+        atexit.register(lambda: (alive := reference()) and alive._stop_and_join())
+        return engine
+
+    @property
+    def model_name(self) -> str:
+        """The model file's name without its extension."""
+        return self.path.stem
+
+    def count_tokens(self, text: str) -> int:
+        """Length of `text` in this model's tokens. May be called from any thread."""
+        return len(self._vocabulary.tokenize(text))
+
+    async def generate(self, request: GenerateRequest, cancel: CancelToken) -> tuple[Generation, ...]:
+        """Answer `request` when its turn comes; see Engine.generate. `n` is held to the settings' sequences.
+
+        `max_tokens` 0 only reads the prompt into the cache, for a request that is likely to come.
+        `request.until` runs in the worker thread. Raises ModelError when the prompt does not fit the context,
+        the native library fails twice, or the engine is closed.
+        """
+        if self._stopping.is_set():
+            raise ModelError("the engine is closed")
+        loop = asyncio.get_running_loop()
+        job = _Job(request, cancel, loop, loop.create_future())
+        self._jobs.put(job)
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            cancel.cancel()
+            raise
+
+    async def close(self) -> None:
+        """Stop what runs, free the model and end the thread. May be called twice."""
+        await asyncio.to_thread(self._stop_and_join)
+
+    def _stop_and_join(self) -> None:
+        self._stopping.set()
+        self._jobs.put(None)
+        if self._thread.is_alive():
+            self._thread.join(_CLOSE_TIMEOUT_S)
+
+    # What follows runs in the worker thread.
+
+    def _work(self) -> None:
+        assert self._loop is not None and self._started is not None
+        try:
+            self._open()
+        except Exception as error:
+            if not isinstance(error, GoassistError):
+                error = ModelError(f"loading failed ({error!r})", path=str(self.path), cure="Report this")
+            _settle(self._loop, self._started, error=error)
+            return
+        _settle(self._loop, self._started, result=None)
+        try:
+            while (job := self._jobs.get()) is not None and not self._stopping.is_set():
+                self._answer(job)
+        finally:
+            self._stopping.set()
+            self._context.close()
+            self._library.llama_model_free(self._model)
+            while not self._jobs.empty():
+                if (left := self._jobs.get()) is not None:
+                    _settle(left.loop, left.future, error=ModelError("the engine is closed"))
+
+    def _open(self) -> None:
+        header = gguf_header.read_header(self.path)
+        infill = tokens_of(header)
+        self._library = load_library()
+        self._model = load_model(self._library, self.path)
+        self._vocabulary = Vocabulary(self._library, self._model, header, infill)
+        cores = usable_cores()
+        self._context = Context(
+            self._library,
+            self._model,
+            n_ctx=self.settings.n_ctx,
+            sequences=self.settings.sequences,
+            threads=self.settings.threads or (cores - 1 if cores > 2 else cores),
+            chunk_tokens=self.settings.chunk_tokens,
+        )
+        # The first evaluation faults the weights in and allocates: better now than in the first answer.
+        self._context.read_prompt([self._vocabulary.special(infill.prefix)], self._stopping.is_set)
+
+    def _answer(self, job: _Job) -> None:
+        """Run one job and hand its result, or its error, to its loop."""
+        try:
+            try:
+                result = self._generate(job.request, job.cancel)
+            except DecodeFailed as error:
+                _log.warning("decode failed, trying once more with an empty cache: %s", error)
+                self._context.clear()
+                result = self._generate(job.request, job.cancel)
+        except Exception as error:  # `until` is the caller's: whatever it raises goes back to the caller
+            self._context.join(self.settings.sequences)
+            _settle(job.loop, job.future, error=error)
+        else:
+            _settle(job.loop, job.future, result=result)
+
+    def _generate(self, request: GenerateRequest, cancel: CancelToken) -> tuple[Generation, ...]:
+        def stopped() -> bool:
+            return cancel.cancelled or self._stopping.is_set()
+
+        count = max(1, min(request.n, self.settings.sequences))
+        if stopped():
+            return (Generation("", "cancelled"),) * count
+        tokens, tie = self._vocabulary.prompt_tokens(request.prompt)
+        room = self._context.n_ctx - len(tokens)
+        if room < min(count, request.max_tokens):
+            raise ModelError(
+                f"the prompt has {len(tokens)} tokens and the context holds {self._context.n_ctx}",
+                cure="Shorten the prompt or load the model with a larger context",
+            )
+        read = self._context.read_prompt(tokens, stopped)
+        if read.read_tokens >= self.settings.chunk_tokens:
+            self.speed.read_tokens_per_s = read.read_tokens / read.read_ms * 1000
+        sequences = [
+            GrowingSequence(
+                index,
+                tie,
+                request.temperature if index == 0 or request.temperature > 0 else _DIVERSE_TEMPERATURE,
+                request.seed + index,
+            )
+            for index in range(count)
+        ]
+        start_s = time.perf_counter()
+        if read.logits is not None:
+            limit = min(request.max_tokens, room // count)
+            self._grow(sequences, read.logits, len(tokens), limit, request, stopped)
+        generate_ms = (time.perf_counter() - start_s) * 1000
+        timings = GenerationTimings(len(tokens) + bool(tie), read.read_tokens, read.read_ms, generate_ms)
+        return tuple(sequence.generation(timings) for sequence in sequences)
+
+    def _grow(
+        self,
+        sequences: list[GrowingSequence],
+        logits: Logits,
+        prompt_tokens: int,
+        limit: int,
+        request: GenerateRequest,
+        stopped: Any,
+    ) -> None:
+        """Let all sequences grow, one token each in a batch, until each has ended or the request is given up."""
+        if limit <= 0:
+            for sequence in sequences:
+                sequence.finish_reason = "length"
+            return
+        self._context.fork(len(sequences))
+        live, rows = sequences, [logits] * len(sequences)
+        while True:
+            for sequence, row in zip(live, rows, strict=True):
+                self._extend(sequence, row, limit, request)
+            live = [sequence for sequence in live if sequence.finish_reason is None]
+            if not live or stopped():
+                break
+            start_s = time.perf_counter()
+            rows = self._context.step(
+                [
+                    (sequence.sequence_id, sequence.tokens[-1], prompt_tokens + len(sequence.tokens) - 1)
+                    for sequence in live
+                ]
+            )
+            if len(live) == 1:
+                speed = 1 / (time.perf_counter() - start_s)
+                known = self.speed.generate_tokens_per_s
+                self.speed.generate_tokens_per_s = 0.9 * known + 0.1 * speed if known else speed
+        self._context.join(len(sequences))
+
+    def _extend(self, sequence: GrowingSequence, row: Logits, limit: int, request: GenerateRequest) -> None:
+        """Choose `sequence`'s next token from its logits, or end it."""
+        allowed = self._vocabulary.healing.allowed(sequence.tie) if sequence.tie else None
+        if allowed is not None and not len(allowed):
+            sequence.finish_reason = "stop"  # a tie that this vocabulary cannot spell on from here
+            return
+        token, logprob = choose(row, allowed, sequence.temperature, request.top_p, sequence.rng)
+        if token in self._vocabulary.ends:
+            sequence.finish_reason = "eos"
+            return
+        added = sequence.accept(token, self._vocabulary.pieces[token], logprob)
+        if added and request.until is not None and request.until(sequence.text):
+            sequence.finish_reason = "stop"
+        elif sequence.untied_tokens >= limit:
+            sequence.finish_reason = "length"
+
+
+def _settle(
+    loop: asyncio.AbstractEventLoop,
+    future: asyncio.Future[Any],
+    *,
+    result: Any = None,
+    error: BaseException | None = None,
+) -> None:
+    """Set a future's outcome from the worker thread; a loop or future that is gone wants none."""
+
+    def settle() -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    try:
+        loop.call_soon_threadsafe(settle)
+    except RuntimeError:
+        _log.debug("an answer came after its event loop was closed")

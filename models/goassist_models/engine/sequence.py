@@ -1,0 +1,51 @@
+"""One sequence being generated: its bytes as they come, healed bytes taken off, whole characters only.
+
+Used by the llama engine, one for each of a request's n generations.
+"""
+
+from __future__ import annotations
+
+import codecs
+
+import numpy as np
+
+from goassist_models.engine.base import FinishReason, Generation, GenerationTimings
+
+
+class GrowingSequence:
+    """The state of one generation. `tie` are healed bytes that the first tokens must spell before text begins."""
+
+    def __init__(self, sequence_id: int, tie: bytes, temperature: float, seed: int) -> None:
+        self.sequence_id = sequence_id
+        self.tie = tie
+        self.temperature = temperature
+        self.rng = np.random.default_rng(seed)
+        self.tokens: list[int] = []
+        self.untied_tokens = 0
+        self.text = ""
+        self.finish_reason: FinishReason | None = None
+        self._logprob_sum = 0.0
+        # A token may end inside a character: the decoder holds its first bytes back until the rest comes.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def accept(self, token: int, piece: bytes, logprob: float) -> bool:
+        """Take a chosen token; return whether text was added (not while the tie or a character is unfinished)."""
+        self.tokens.append(token)
+        self._logprob_sum += logprob
+        if self.tie:
+            piece, self.tie = piece[len(self.tie) :], self.tie[len(piece) :]
+        added = self._decoder.decode(piece)
+        self.text += added
+        self.untied_tokens += not self.tie
+        return bool(added)
+
+    def generation(self, timings: GenerationTimings) -> Generation:
+        """Return what was generated; a sequence that nobody finished counts as cancelled."""
+        count = len(self.tokens)
+        return Generation(
+            text=self.text,
+            finish_reason=self.finish_reason or "cancelled",
+            tokens=count,
+            mean_logprob=self._logprob_sum / count if count else 0.0,
+            timings=timings,
+        )

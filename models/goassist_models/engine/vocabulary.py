@@ -1,0 +1,99 @@
+"""A loaded model's vocabulary: text to tokens, tokens to bytes, and which tokens end a generation.
+
+Used by the llama engine; everything that needs a walk over all tokens is done once, at load.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from typing import Any
+
+from goassist_index.errors import ModelError
+from goassist_models.engine.healing import HealTable
+from goassist_models.gguf_header import GGUFHeader
+from goassist_models.infill import InfillPrompt, InfillTokens, render
+
+_PIECE_BYTES = 512
+_UNKNOWN, _UNUSED, _CONTROL, _USER_DEFINED = 1 << 0, 1 << 1, 1 << 3, 1 << 4  # llama_token_attr
+_TAG = re.compile(rb"<[^\s<>]{2,}>")
+
+
+class Vocabulary:
+    """Tokens of one loaded model. `library` is the llama_cpp module, `model` its model pointer."""
+
+    def __init__(self, library: Any, model: Any, header: GGUFHeader, infill: InfillTokens) -> None:
+        self._library = library
+        self._vocab = library.llama_model_get_vocab(model)
+        self.size: int = library.llama_vocab_n_tokens(self._vocab)
+        self.infill = infill
+        buffer = ctypes.create_string_buffer(_PIECE_BYTES)
+        self.pieces = [self._piece(token, buffer) for token in range(self.size)]
+        attributes = [int(library.llama_vocab_get_attr(self._vocab, token)) for token in range(self.size)]
+        self._ids = {text: token for token, text in enumerate(header.tokens)}
+        tags = {
+            token: header.tokens[token]
+            for token, attribute in enumerate(attributes)
+            if attribute & (_USER_DEFINED | _CONTROL) and _TAG.fullmatch(header.tokens[token])
+        }
+        # A model that writes any special token has left the code: all of them end a generation.
+        self.ends = frozenset(
+            {token for token, attr in enumerate(attributes) if attr & (_UNKNOWN | _UNUSED | _CONTROL)}
+            | {token for token in range(self.size) if library.llama_vocab_is_eog(self._vocab, token)}
+            | {self._ids[text.encode()] for text in infill.stops if text.encode() in self._ids}
+            | tags.keys()
+        )
+        self.healing = HealTable(self.pieces, self.ends)
+        forged = sorted((text.decode("utf-8", "replace") for text in tags.values()), key=len, reverse=True)
+        self._forged = re.compile("|".join(map(re.escape, forged))) if forged else None
+
+    def _piece(self, token: int, buffer: ctypes.Array[ctypes.c_char]) -> bytes:
+        length = self._library.llama_token_to_piece(self._vocab, token, buffer, _PIECE_BYTES, 0, False)
+        if length >= 0:
+            return buffer.raw[:length]
+        longer = ctypes.create_string_buffer(-length)
+        return longer.raw[: self._library.llama_token_to_piece(self._vocab, token, longer, -length, 0, False)]
+
+    def special(self, text: str) -> int:
+        """Return the id of a special token by its text; raises ModelError when the model has none such."""
+        token = self._ids.get(text.encode())
+        if token is None:
+            raise ModelError(
+                f"the model's vocabulary has no token {text}",
+                cure="Use a model trained to fill in the middle, such as one of `goassist-lsp model list`",
+            )
+        return token
+
+    def tokenize(self, text: str) -> list[int]:
+        """Tokenize plain text; nothing in it becomes a special token, whatever it spells."""
+        if self._forged is None or "<" not in text:
+            return self._tokenize_plain(text)
+        # llama.cpp matches user-defined tokens even with parse_special off: cut such texts after their first
+        # character, so that source code about infill tokens cannot forge one.
+        tokens, start = [], 0
+        for match in self._forged.finditer(text):
+            tokens += self._tokenize_plain(text[start : match.start() + 1])
+            start = match.start() + 1
+        return tokens + self._tokenize_plain(text[start:])
+
+    def _tokenize_plain(self, text: str) -> list[int]:
+        data = text.encode("utf-8", "replace")
+        if not data:
+            return []
+        room = len(data) + 2
+        while True:
+            tokens = (self._library.llama_token * room)()
+            count = self._library.llama_tokenize(self._vocab, data, len(data), tokens, room, False, False)
+            if count >= 0:
+                return list(tokens[:count])
+            room = -count
+
+    def prompt_tokens(self, prompt: InfillPrompt) -> tuple[list[int], bytes]:
+        """Render `prompt` as tokens; for a healed form without its last text token, whose bytes come second."""
+        tokens: list[int] = []
+        segments = render(prompt, self.infill)
+        for segment in segments:
+            tokens += [self.special(segment.text)] if segment.special else self.tokenize(segment.text)
+        if prompt.form.healed and segments and not segments[-1].special:
+            return tokens[:-1], self.pieces[tokens[-1]]
+        return tokens, b""
