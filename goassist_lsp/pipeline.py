@@ -77,7 +77,7 @@ class CompletionPipeline:
                     prompt=prompt.build(
                         context, form=self._settings.infill_form, budget_tokens=self._settings.context_tokens
                     ),
-                    max_tokens=stopping.max_tokens(context),
+                    max_tokens=self._max_tokens(context),
                     n=limit,
                     until=stopping.until(context),
                 )
@@ -93,6 +93,9 @@ class CompletionPipeline:
         return run.finished(
             tuple(replace(c, insert_text=c.insert_text.replace("\n", line_ends)) for c in ranked), context, cancel
         )
+
+    def _max_tokens(self, context: CursorContext) -> int:
+        return self._settings.max_tokens_block if context.multiline else self._settings.max_tokens_line
 
     async def _generated(
         self, request: GenerateRequest, context: CursorContext, cancel: CancelToken, run: _Run

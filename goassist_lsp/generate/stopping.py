@@ -7,14 +7,7 @@ from collections.abc import Callable
 from goassist_index.scan import tokens
 from goassist_lsp.types import CursorContext
 
-LINE_TOKENS = 64
-BLOCK_TOKENS = 200
 MAX_LINES = {"expression": 8, "line": 12, "block": 10, "body": 24}
-
-
-def max_tokens(context: CursorContext) -> int:
-    """Tokens a generation of this kind may have at most."""
-    return BLOCK_TOKENS if context.multiline else LINE_TOKENS
 
 
 def until(context: CursorContext) -> Callable[[str], bool]:

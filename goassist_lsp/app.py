@@ -1,0 +1,209 @@
+"""Joins engine, checker and pipeline into one assistant: what the server and the command line hold."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from goassist_index.errors import CheckerUnavailable, GoassistError, ModelError
+from goassist_lsp.check.typecheck import TypeChecker
+from goassist_lsp.explain import explanation
+from goassist_lsp.pipeline import CompletionPipeline
+from goassist_lsp.settings import Settings
+from goassist_lsp.types import Checker, Completion, DocumentSnapshot
+from goassist_models.engine import CancelToken, Engine
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[str, int | None], None]
+
+
+class Assistant:
+    """One per server: an engine, a type service per workspace folder, the pipeline over both.
+
+    Nothing here raises for a missing model or toolchain: the cause is kept in `problems`, and requests come back
+    with that as their skip reason.
+    """
+
+    def __init__(
+        self, settings: Settings, *, engine: Engine | None = None, checker: Checker | None = None
+    ) -> None:
+        self.settings = settings
+        self.problems: list[GoassistError] = []
+        self.types_ready = checker is not None
+        self._engine = engine
+        self._own_engine = engine is None
+        self._types = None if checker is not None else TypeChecker()
+        self._checker: Checker | None = checker if checker is not None else self._types
+        self._pipeline = CompletionPipeline(engine, self._checker, settings) if engine is not None else None
+        self._last: Completion | None = None
+        self._warmed: set[Path] = set()
+
+    @property
+    def engine_ready(self) -> bool:
+        """Whether a model is loaded and answers."""
+        return self._pipeline is not None
+
+    async def start(self, folders: Sequence[Path], progress: Progress | None = None) -> None:
+        """Load the model and start the type services, side by side. Problems are kept, not raised."""
+        report = progress or (lambda message, percent: None)
+        await asyncio.gather(self._start_types(folders, report), self._start_engine(report))
+
+    async def _start_types(self, folders: Sequence[Path], report: Progress) -> None:
+        if self._types is None or not self.settings.check_types:
+            return
+        report("starting the Go type service", None)
+        try:
+            await self._types.set_folders(folders)
+        except CheckerUnavailable as error:
+            self._problem(error)
+        else:
+            self.types_ready = True
+            report("Go type service ready", None)
+
+    async def _start_engine(self, report: Progress) -> None:
+        if self._engine is not None:
+            return
+        try:
+            self._engine = await load_engine(self.settings, report)
+        except ModelError as error:
+            self._problem(error)
+        else:
+            self._pipeline = CompletionPipeline(self._engine, self._checker, self.settings)
+            report(f"model {self._engine.model_name} ready", 100)
+
+    def _problem(self, error: GoassistError) -> None:
+        log.warning("%s", error)
+        if str(error) not in map(str, self.problems):
+            self.problems.append(error)
+
+    async def complete(
+        self,
+        snapshot: DocumentSnapshot,
+        offset: int,
+        cancel: CancelToken,
+        *,
+        n: int | None = None,
+        requested: bool = False,
+    ) -> Completion:
+        """What to show at `offset` (code points into the snapshot).
+
+        Raises ModelError when the engine breaks down while it answers.
+        """
+        if not self.settings.enabled:
+            return Completion(skip_reason="completions are switched off")
+        if self._pipeline is None:
+            return Completion(skip_reason="the model is not loaded")
+        completion = await self._pipeline.complete(snapshot, offset, cancel, n=n, requested=requested)
+        if not completion.cancelled:
+            self._last = completion
+        return completion
+
+    async def document_opened(self, snapshot: DocumentSnapshot) -> None:
+        """Tell the type service of the buffer and have its package loaded."""
+        await self.document_changed(snapshot)
+
+    async def document_changed(self, snapshot: DocumentSnapshot) -> None:
+        """Tell the type service of an unsaved buffer."""
+        if self._types is None or not self.settings.check_types:
+            return
+        try:
+            await self._types.document_changed(snapshot.path, snapshot.text)
+            if snapshot.path.parent not in self._warmed:
+                self._warmed.add(snapshot.path.parent)
+                await self._types.warm(snapshot.path)
+        except CheckerUnavailable as error:
+            self._problem(error)
+
+    async def document_closed(self, path: Path) -> None:
+        """The file on disk counts again."""
+        if self._types is None or not self.settings.check_types:
+            return
+        try:
+            await self._types.document_closed(path)
+        except CheckerUnavailable as error:
+            self._problem(error)
+
+    async def set_folders(self, folders: Sequence[Path]) -> None:
+        """Serve these workspace folders from now on."""
+        await self._start_types(folders, lambda message, percent: None)
+
+    async def reindex(self) -> None:
+        """Read the workspaces anew."""
+        if self._types is not None and self.settings.check_types:
+            self._warmed.clear()
+            try:
+                await self._types.reload()
+            except CheckerUnavailable as error:
+                self._problem(error)
+
+    async def apply_settings(self, settings: Settings, progress: Progress | None = None) -> None:
+        """Work with new settings; the model is loaded anew only if its own settings changed."""
+        old, self.settings = self.settings, settings
+        reload = _engine_settings(old) != _engine_settings(settings) and self._own_engine
+        if reload:
+            engine, self._engine, self._pipeline = self._engine, None, None
+            if engine is not None:
+                await engine.close()
+            await self._start_engine(progress or (lambda message, percent: None))
+        elif self._engine is not None:
+            self._pipeline = CompletionPipeline(self._engine, self._checker, settings)
+
+    def explain(self) -> str:
+        """Markdown about the last completion: what was said, what was shown, why the rest was not."""
+        return explanation(self._last)
+
+    async def status(self) -> dict[str, object]:
+        """State for `goassist.status`: readiness, model, problems, type service figures, the last completion."""
+        last = self._last
+        return {
+            "enabled": self.settings.enabled,
+            "engine_ready": self.engine_ready,
+            "types_ready": self.types_ready,
+            "model": self._engine.model_name if self._engine is not None else None,
+            "problems": [str(problem) for problem in self.problems],
+            "types": await self._types.stats() if self._types is not None else {},
+            "last": None
+            if last is None
+            else {
+                "shown": len(last.candidates),
+                "skip_reason": last.skip_reason,
+                "degraded": list(last.degraded),
+                "rejected": [{"stage": r.stage, "reason": r.reason, "text": r.text} for r in last.rejected],
+                "timings_ms": {timing.stage: round(timing.ms, 1) for timing in last.timings},
+                "prompt_tokens": last.prompt_tokens,
+                "read_tokens": last.read_tokens,
+                "generated_tokens": last.generated_tokens,
+            },
+        }
+
+    async def close(self) -> None:
+        """End the type services and free the model. May be called twice."""
+        if self._types is not None:
+            await self._types.close()
+        if self._engine is not None and self._own_engine:
+            engine, self._engine, self._pipeline = self._engine, None, None
+            await engine.close()
+
+
+def _engine_settings(settings: Settings) -> tuple[object, ...]:
+    return settings.model, settings.engine_url, settings.threads
+
+
+async def load_engine(settings: Settings, report: Progress) -> Engine:
+    """The engine that the settings ask for, loaded.
+
+    Raises ModelError when there is no such model, it is not downloaded, or this machine cannot run it.
+    """
+    if settings.engine_url:
+        from goassist_models.engine.openai import OpenAIEngine
+
+        return OpenAIEngine(settings.engine_url, model=settings.model)
+    from goassist_models.engine.llama import LlamaEngine
+    from goassist_models.registry import resolve
+
+    model = resolve(settings.model or None)
+    report(f"loading {model.name}", None)
+    return await LlamaEngine.load(model, threads=settings.threads)

@@ -1,0 +1,104 @@
+"""The real checker: one Go type service a workspace folder, spoken to in byte offsets. Used by app.py."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from goassist_index.cachedir import cache_dir
+from goassist_index.errors import CheckerUnavailable
+from goassist_index.typeservice import TypeService
+from goassist_index.verdict import Verdict
+from goassist_index.workspace import workspace_root
+from goassist_lsp.types import DocumentSnapshot
+
+
+class TypeChecker:
+    """Routes each file to the type service of its workspace; services start when first needed."""
+
+    def __init__(self) -> None:
+        self._services: dict[Path, asyncio.Task[TypeService]] = {}
+        self._folders: tuple[Path, ...] = ()
+        self._open: dict[Path, str] = {}
+
+    async def set_folders(self, folders: Sequence[Path]) -> None:
+        """Serve these workspace folders: start what is new, end what is gone.
+
+        Raises CheckerUnavailable when a service cannot be had, for instance without a Go toolchain.
+        """
+        self._folders = tuple(folder.resolve() for folder in folders)
+        for root in [root for root in self._services if root not in self._folders]:
+            await self._end(root)
+        await asyncio.gather(*(self._service(root) for root in self._folders))
+
+    async def check(
+        self, snapshot: DocumentSnapshot, start: int, end: int, inserts: tuple[str, ...], *, complete: bool = False
+    ) -> tuple[Verdict, ...]:
+        """Verdicts of the type service; see `Checker`."""
+        service = await self._service_for(snapshot.path)
+        first = len(snapshot.text[:start].encode())
+        last = first + len(snapshot.text[start:end].encode())
+        return await service.check(snapshot.path, snapshot.text, first, last, inserts, complete=complete)
+
+    async def document_changed(self, path: Path, text: str) -> None:
+        """Tell the service of an unsaved buffer, so that other files are checked against it."""
+        self._open[path] = text
+        service = await self._service_for(path)
+        await service.overlay(path, text)
+
+    async def document_closed(self, path: Path) -> None:
+        """The file on disk counts again."""
+        self._open.pop(path, None)
+        service = await self._service_for(path)
+        await service.close_file(path)
+
+    async def warm(self, path: Path) -> None:
+        """Have the package of this file loaded before it is asked for."""
+        service = await self._service_for(path)
+        await service.open(path)
+
+    async def reload(self) -> None:
+        """Begin again with every workspace, as after a change outside of the editor."""
+        for root in list(self._services):
+            await self._end(root)
+        await asyncio.gather(*(self._service(root) for root in self._folders))
+        for path, text in list(self._open.items()):
+            await self.document_changed(path, text)
+
+    async def stats(self) -> dict[str, Any]:
+        """What each running service says of itself, by workspace folder."""
+        return {
+            str(root): await task.result().stats()
+            for root, task in self._services.items()
+            if task.done() and not task.cancelled() and task.exception() is None
+        }
+
+    async def close(self) -> None:
+        """End all services. May be called twice."""
+        for root in list(self._services):
+            await self._end(root)
+
+    async def _service_for(self, path: Path) -> TypeService:
+        resolved = path.resolve()
+        holding = [folder for folder in self._folders if resolved.is_relative_to(folder)]
+        root = max(holding, key=lambda folder: len(folder.parts)) if holding else workspace_root(resolved)
+        return await self._service(root)
+
+    async def _service(self, root: Path) -> TypeService:
+        task = self._services.get(root)
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            task = asyncio.create_task(TypeService.start(root, cache_dir=cache_dir()))
+            self._services[root] = task
+        # One waiter's cancellation must not end the start-up that others wait for.
+        return await asyncio.shield(task)
+
+    async def _end(self, root: Path) -> None:
+        task = self._services.pop(root)
+        task.cancel()
+        try:
+            service = await task
+        except (asyncio.CancelledError, CheckerUnavailable):
+            return
+        await service.aclose()

@@ -1,0 +1,62 @@
+"""The command line: one module per verb, plus --stdio and --tcp for the language server."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+from goassist_index.errors import GoassistError
+
+VERBS = ("complete", "check", "model", "doctor", "bench")
+EXIT_UNUSABLE = 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line. Verb modules import nothing heavy, so that --help answers at once."""
+    top = argparse.ArgumentParser(
+        prog="goassist-lsp",
+        description="A code assistant for Go on your own machine: completions that type-check, or silence.",
+    )
+    top.add_argument("--version", action="store_true", help="print the version and end")
+    transport = top.add_mutually_exclusive_group()
+    transport.add_argument("--stdio", action="store_true", help="serve the language server protocol on standard input and output")
+    transport.add_argument("--tcp", type=int, metavar="PORT", help="serve the language server protocol on a port of this machine")
+    top.add_argument("--log-level", default="warning", choices=("debug", "info", "warning", "error"), help="least severe records written to standard error")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB")
+    for verb in VERBS:
+        importlib.import_module(f"goassist_lsp.cli.{verb}").register(verbs)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; returns the exit status. Errors a user can mend are one line on standard error."""
+    top = parser()
+    args = top.parse_args(argv)
+    logging.basicConfig(level=args.log_level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    if args.version:
+        from importlib.metadata import version
+
+        print(version("goassist-lsp"))
+        return 0
+    if args.stdio or args.tcp is not None:
+        from goassist_lsp import server
+
+        return server.run_stdio() if args.stdio else server.run_tcp(args.tcp)
+    if args.verb is None:
+        top.print_help()
+        return EXIT_UNUSABLE
+    try:
+        status: int = args.run(args)
+    except GoassistError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_UNUSABLE
+    except BrokenPipeError:
+        # The reader of our output has gone; nobody is left to be told.
+        sys.stderr.close()
+        return EXIT_UNUSABLE
+    except KeyboardInterrupt:
+        return 130
+    return status

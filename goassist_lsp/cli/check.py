@@ -1,0 +1,116 @@
+"""`check`: would this text type-check there? One position, or a stream of JSON lines."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from goassist_index.errors import GoassistError, SourceError
+from goassist_index.verdict import Verdict
+from goassist_lsp.check.typecheck import TypeChecker
+from goassist_lsp.cli.position import offset_of_byte, read_position, read_snapshot
+
+EXIT_STATUS = {"ok": 0, "error": 1, "unknown": 2}
+
+
+def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb to the command line."""
+    verb = verbs.add_parser("check", help="type-check a text in its place, without writing it")
+    verb.add_argument("position", nargs="?", metavar="FILE:LINE:COL", help="where the text would be inserted")
+    verb.add_argument("--insert", metavar="TEXT", help="the text to insert there")
+    verb.add_argument("--json", action="store_true", help="print one JSON value")
+    verb.add_argument("--jsonl", action="store_true", help="read requests from standard input, one JSON object a line, and answer each with one")
+    verb.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit status 0 ok, 1 error, 2 cannot tell; a stream ends with 0."""
+    if args.jsonl:
+        return asyncio.run(_stream())
+    if args.position is None or args.insert is None:
+        raise SourceError("nothing to check", cure="Give FILE:LINE:COL and --insert TEXT, or --jsonl")
+    verdict = asyncio.run(_one(args.position, args.insert))
+    if args.json:
+        print(json.dumps(as_json(verdict)))
+    else:
+        _print(verdict, args.position)
+    return EXIT_STATUS[verdict.status]
+
+
+def as_json(verdict: Verdict) -> dict[str, Any]:
+    """The verdict as the contract has it: status, errors, imports, ms; a reason where it is unknown."""
+    value: dict[str, Any] = {
+        "status": verdict.status,
+        "errors": [{"line": e.line, "col": e.col, "message": e.message} for e in verdict.errors],
+        "imports": list(verdict.missing_imports),
+        "ms": round(verdict.ms, 3),
+    }
+    if verdict.reason:
+        value["reason"] = verdict.reason
+    return value
+
+
+async def _one(position: str, insert: str) -> Verdict:
+    snapshot, offset = read_position(position)
+    checker = TypeChecker()
+    try:
+        (verdict,) = await checker.check(snapshot, offset, offset, (insert,))
+    finally:
+        await checker.close()
+    return verdict
+
+
+def _print(verdict: Verdict, position: str) -> None:
+    file = position.rsplit(":", 2)[0]
+    print(verdict.status + (f" ({verdict.reason})" if verdict.reason else ""))
+    for error in verdict.errors:
+        print(f"{file}:{error.line}:{error.col}: {error.message}")
+    for item in verdict.unfinished:
+        print(f"{file}:{item.line}:{item.col}: not finished: {item.message}")
+
+
+async def _stream() -> int:
+    """Answer each line of standard input in order, as soon as its verdict is there."""
+    loop = asyncio.get_running_loop()
+    checker = TypeChecker()
+    try:
+        while line := await loop.run_in_executor(None, sys.stdin.readline):
+            if not line.strip():
+                continue
+            try:
+                verdict = await _answer(checker, line)
+            except GoassistError as error:
+                verdict = Verdict("unknown", reason=str(error))
+            print(json.dumps(as_json(verdict)), flush=True)
+    finally:
+        await checker.close()
+    return 0
+
+
+async def _answer(checker: TypeChecker, line: str) -> Verdict:
+    request = _request(line)
+    snapshot = read_snapshot(Path(request["file"]))
+    start = offset_of_byte(snapshot, request["offset"])
+    end = offset_of_byte(snapshot, request.get("end", request["offset"]))
+    if end < start:
+        raise SourceError("end lies before offset", path=request["file"], cure="Give end >= offset")
+    (verdict,) = await checker.check(snapshot, start, end, (request["insert"],))
+    return verdict
+
+
+def _request(line: str) -> dict[str, Any]:
+    cure = 'Write one object a line: {"file": "a.go", "offset": 12, "insert": "x"}'
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise SourceError(f"not JSON ({error.msg})", path=line.strip()[:60], cure=cure) from error
+    wanted = {"file": str, "offset": int, "insert": str}
+    if not isinstance(value, dict) or any(type(value.get(key)) is not kind for key, kind in wanted.items()):
+        raise SourceError("not a request", path=line.strip()[:60], cure=cure)
+    if type(value.get("end", 0)) is not int:
+        raise SourceError("end is not a whole number", path=line.strip()[:60], cure=cure)
+    return value
