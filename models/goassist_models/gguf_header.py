@@ -21,7 +21,7 @@ _STRING, _ARRAY = 8, 9
 _MAX_DIMS = 4
 _DEFAULT_ALIGNMENT = 32
 
-# ggml type -> (elements in a block, bytes of a block); a type that is not here is left out of the length check.
+# ggml type -> (elements in a block, bytes of a block); others are left out of the length check.
 _BLOCKS: dict[int, tuple[int, int]] = {
     0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 9: (32, 36),
     10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 15: (256, 292),

@@ -53,7 +53,7 @@ class InfillTokens:
     stops: tuple[str, ...]
 
 
-# Special tokens by model family, as their vocabularies spell them. Any of `stops` that a model lacks is left out.
+# Special tokens by model family, as their vocabularies spell them. A model need not have all `stops`.
 FAMILIES: dict[str, InfillTokens] = {
     "qwen2.5-coder": InfillTokens(
         "<|fim_prefix|>",
@@ -68,9 +68,9 @@ FAMILIES: dict[str, InfillTokens] = {
         ("<|endoftext|>", "<fim_pad>", "<file_sep>", "<|im_end|>"),
     ),
     "deepseek-coder": InfillTokens(
-        "<｜fim▁begin｜>",
-        "<｜fim▁hole｜>",
-        "<｜fim▁end｜>",
+        "<｜fim▁begin｜>",  # noqa: RUF001
+        "<｜fim▁hole｜>",  # noqa: RUF001
+        "<｜fim▁end｜>",  # noqa: RUF001
         ("<｜end▁of▁sentence｜>", "<|EOT|>"),  # noqa: RUF001
     ),
     "codellama": InfillTokens("▁<PRE>", "▁<SUF>", "▁<MID>", ("▁<EOT>", "</s>")),
@@ -115,7 +115,7 @@ def tokens_of(header: GGUFHeader) -> InfillTokens:
             more = tuple(text for text in row.stops if text.encode() in known)
             return InfillTokens(row.prefix, row.suffix, row.middle, tuple(dict.fromkeys(stops + more)))
     raise ModelError(
-        "the model has no infill tokens: neither its metadata nor its vocabulary names prefix, suffix and middle",
+        "the model has no infill tokens, neither in its metadata nor in its vocabulary",
         path=str(header.path),
         cure="Use a model trained to fill in the middle, such as one of `goassist-lsp model list`",
     )
@@ -137,7 +137,7 @@ class InfillPrompt:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One piece of a rendered prompt: a special token's text, or plain text (never parsed for special tokens)."""
+    """One piece of a rendered prompt: a special token's text, or plain text, never parsed for such."""
 
     text: str
     special: bool

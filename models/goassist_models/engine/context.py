@@ -32,7 +32,7 @@ class PromptRead:
 
 
 class Context:
-    """One llama context with several sequences. `chunk_tokens` are read between two looks at the stop flag."""
+    """One llama context of several sequences; `chunk_tokens` are read between two looks at the stop flag."""
 
     def __init__(
         self, library: Any, model: Any, *, n_ctx: int, sequences: int, threads: int, chunk_tokens: int
@@ -154,4 +154,4 @@ class Context:
         if address is None:
             raise DecodeFailed("the native library has no logits for a row", cure="Run `goassist-lsp doctor`")
         view = (ctypes.c_float * self._vocab_size).from_address(address)
-        return np.frombuffer(view, dtype=np.float32)
+        return np.frombuffer(memoryview(view).cast("B"), dtype=np.float32)

@@ -27,9 +27,10 @@ _POLL_S = 0.005
 class FakeEngine:
     """Answers each request with the first `n` of `generations`, or of what `generations(prompt)` returns.
 
-    Texts end as a real engine's would: at `max_tokens` ("length"; a token is a word, a run of blanks or another
-    character), where `until` says so ("stop"), else "eos". `delay_s` is the time an answer takes, and is
-    cut short by a cancel. `requests` keeps what was asked, in order. An exception in place of the texts is raised.
+    Texts end as a real engine's would: at `max_tokens` ("length"; a token is a word, a run of blanks or
+    another character), where `until` says so ("stop"), else "eos". `delay_s` is the time an answer takes, and
+    is cut short by a cancel. `requests` keeps what was asked, in order. An exception in place of the texts is
+    raised.
     """
 
     def __init__(
@@ -83,7 +84,9 @@ class FakeEngine:
             if request.until is not None and request.until(text):
                 reason = "stop"
                 break
-        prompt_tokens = self.count_tokens(request.prompt.prefix + request.prompt.suffix + request.prompt.typed)
+        prompt_tokens = self.count_tokens(
+            request.prompt.prefix + request.prompt.suffix + request.prompt.typed
+        )
         timings = GenerationTimings(prompt_tokens=prompt_tokens, read_tokens=prompt_tokens)
         return Generation(text, reason, tokens=count, mean_logprob=-0.1, timings=timings)
 

@@ -1,8 +1,8 @@
 """The in-process engine: one GGUF model and its key-value cache behind a worker thread and a queue.
 
-Implements the Engine protocol over llama-cpp-python's low-level API. A request's way: generate() queues a job,
-the worker renders and reads the prompt (context.py), lets n sequences grow in one batch (sequence.py), and
-hands the result back to the caller's event loop.
+Implements the Engine protocol over llama-cpp-python's low-level API. A request's way: generate() queues a
+job, the worker renders and reads the prompt (context.py), lets n sequences grow in one batch (sequence.py),
+and hands the result back to the caller's event loop.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import queue
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,9 +99,8 @@ class LlamaEngine:
             engine._stopping.set()
             engine._jobs.put(None)
             raise
-        reference = weakref.ref(engine)
         # The interpreter must not tear down the library while the worker is inside it.
-        atexit.register(lambda: (alive := reference()) and alive._stop_and_join())
+        atexit.register(_stop_at_exit, weakref.ref(engine))
         return engine
 
     @property
@@ -237,9 +237,9 @@ class LlamaEngine:
         prompt_tokens: int,
         limit: int,
         request: GenerateRequest,
-        stopped: Any,
+        stopped: Callable[[], bool],
     ) -> None:
-        """Let all sequences grow, one token each in a batch, until each has ended or the request is given up."""
+        """Let all sequences grow, a token each in a batch, until each has ended or the request is given up."""
         if limit <= 0:
             for sequence in sequences:
                 sequence.finish_reason = "length"
@@ -280,6 +280,12 @@ class LlamaEngine:
             sequence.finish_reason = "stop"
         elif sequence.untied_tokens >= limit:
             sequence.finish_reason = "length"
+
+
+def _stop_at_exit(reference: weakref.ref[LlamaEngine]) -> None:
+    engine = reference()
+    if engine is not None:
+        engine._stop_and_join()
 
 
 def _settle(

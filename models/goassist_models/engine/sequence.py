@@ -13,7 +13,7 @@ from goassist_models.engine.base import FinishReason, Generation, GenerationTimi
 
 
 class GrowingSequence:
-    """The state of one generation. `tie` are healed bytes that the first tokens must spell before text begins."""
+    """The state of one generation; `tie` are healed bytes that its tokens must spell before text begins."""
 
     def __init__(self, sequence_id: int, tie: bytes, temperature: float, seed: int) -> None:
         self.sequence_id = sequence_id
@@ -29,7 +29,7 @@ class GrowingSequence:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def accept(self, token: int, piece: bytes, logprob: float) -> bool:
-        """Take a chosen token; return whether text was added (not while the tie or a character is unfinished)."""
+        """Take a chosen token; return whether text was added: not while tie or character is unfinished."""
         self.tokens.append(token)
         self._logprob_sum += logprob
         if self.tie:

@@ -89,7 +89,7 @@ class Vocabulary:
             room = -count
 
     def prompt_tokens(self, prompt: InfillPrompt) -> tuple[list[int], bytes]:
-        """Render `prompt` as tokens; for a healed form without its last text token, whose bytes come second."""
+        """Render `prompt` as tokens; a healed form without its last text token, whose bytes come second."""
         tokens: list[int] = []
         segments = render(prompt, self.infill)
         for segment in segments:
