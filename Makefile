@@ -1,0 +1,60 @@
+# Two commands for a fresh machine: `make demo` and `make test`. Everything is installed into .venv/ and the
+# cache directory (GOASSIST_CACHE_DIR, by default the user's cache directory); nothing else is touched.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PYTHONUNBUFFERED := 1
+
+.PHONY: demo setup test check format lock picture clean
+
+demo: setup
+	$(BIN)/goassist-lsp model pull
+	$(BIN)/python scripts/demo.py
+
+setup: $(STAMP)
+	@PYTHONPATH=models:index $(BIN)/python -m goassist_models.native build
+
+# Python packages from the lock file, then this checkout; llama-cpp-python is built for this CPU by `native build`.
+$(STAMP): locks/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "goassist needs Python 3.11 or later: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing: apt-get install python3-venv"; exit 1; }
+	@command -v go >/dev/null || { echo "The Go toolchain is missing (1.23 or later): install Go, or apt-get install golang-go"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r locks/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+# Every test: unit, cases, properties, Go, and end to end with the real model and the real Go toolchain.
+test: setup
+	$(BIN)/goassist-lsp model pull
+	cd index/goassist_index/gotypes && go test ./...
+	$(BIN)/python -m pytest
+
+# What CI runs beside the tests.
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@unformatted=$$(gofmt -l index/goassist_index/gotypes); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	cd index/goassist_index/gotypes && go vet ./... && go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+format:
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	gofmt -w index/goassist_index/gotypes
+
+# Newest versions that pyproject.toml allows, without download addresses; llama-cpp-python is pinned in native.py.
+lock: $(STAMP)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m uv pip compile --quiet --universal --no-emit-index-url --no-emit-find-links --no-header \
+	  --no-emit-package llama-cpp-python --group dev pyproject.toml -o locks/dev.txt
+
+picture: setup
+	$(BIN)/python scripts/demo.py --svg docs/demo.svg
+
+clean:
+	rm -rf $(VENV)
