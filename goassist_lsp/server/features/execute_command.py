@@ -1,0 +1,92 @@
+"""`workspace/executeCommand`: `goassist.accept`, `explain`, `pause`, `reindex` and `status`."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types as lsp
+from pygls.exceptions import JsonRpcInvalidParams
+
+from goassist_lsp.server.convert import ACCEPT, to_text_edits
+from goassist_lsp.server.snapshot import Document
+from goassist_lsp.types import ImportEdit
+
+if TYPE_CHECKING:
+    from goassist_lsp.server.server import GoassistServer
+
+_log = logging.getLogger(__name__)
+
+
+def register(server: GoassistServer) -> None:
+    """Join the five commands."""
+    session = server.session
+
+    @server.command(ACCEPT)
+    async def accept(*arguments: Any) -> dict[str, object]:
+        """Arguments: completion id, index of the candidate, address. Adds the imports that the candidate needs."""
+        match arguments:
+            case (int(completion_id), int(index), *_):
+                shown = session.take_shown(completion_id)
+            case _:
+                raise JsonRpcInvalidParams(f"{ACCEPT} takes the arguments of the item's command")
+        if shown is None or not 0 <= index < len(shown.completion.candidates):
+            return {"accepted": False, "imports": 0}
+        edits = shown.completion.candidates[index].import_edits
+        if not (edits and shown.imports_pending):
+            return {"accepted": True, "imports": 0}
+        return {"accepted": True, "imports": len(edits) if await _add_imports(server, shown.document, edits) else 0}
+
+    @server.command("goassist.explain")
+    async def explain(*arguments: Any) -> str:
+        """Markdown about the last completion: why it was shown, or why there was none."""
+        if session.skip_reason is not None or session.assistant is None:
+            return f"**Silent**: {session.skip_reason or 'the server is still starting'}."
+        return session.assistant.explain()
+
+    @server.command("goassist.pause")
+    async def pause(*arguments: Any) -> dict[str, object]:
+        """Without an argument pause, or go on if paused; with one, pause for that many minutes (0: go on)."""
+        match arguments:
+            case () | (None,):
+                minutes = 0.0 if session.paused else math.inf
+            case (int() | float() as minutes,) if not isinstance(minutes, bool) and minutes >= 0:
+                pass
+            case _:
+                raise JsonRpcInvalidParams("goassist.pause takes a number of minutes, or nothing")
+        session.pause(minutes)
+        return {"paused": session.paused, "minutes": minutes if math.isfinite(minutes) else None}
+
+    @server.command("goassist.reindex")
+    async def reindex(*arguments: Any) -> None:
+        """Read the workspaces anew; answers when that is done."""
+        await session.reindex()
+
+    @server.command("goassist.status")
+    async def status(*arguments: Any) -> dict[str, object]:
+        """State of session and assistant as one JSON object."""
+        own: dict[str, object] = {
+            "paused": session.paused,
+            "folders": [str(folder) for folder in session.folders],
+            "documents": len(session.documents),
+            "position_encoding": session.documents.encoding,
+            "skip_reason": session.skip_reason,
+        }
+        assistant = session.assistant
+        return {**own, **await assistant.status()} if assistant is not None else own
+
+
+async def _add_imports(server: GoassistServer, offered: Document, edits: tuple[ImportEdit, ...]) -> bool:
+    """Have the client add imports, if the text they were made for still stands before the candidate."""
+    current = server.session.documents.get(offered.uri)
+    end = max(edit.end for edit in edits)
+    if current is None or current.text[:end] != offered.text[:end]:
+        _log.warning("%s: the imports were not added, the file's head has changed", offered.path)
+        return False
+    changes = {offered.uri: to_text_edits(offered, edits)}
+    params = lsp.ApplyWorkspaceEditParams(lsp.WorkspaceEdit(changes=changes), label="goassist: add imports")
+    result = await server.workspace_apply_edit_async(params)
+    if not result.applied:
+        _log.warning("%s: the client did not add the imports: %s", offered.path, result.failure_reason)
+    return bool(result.applied)

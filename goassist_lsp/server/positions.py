@@ -1,0 +1,84 @@
+"""Positions of LSP against code points: a line index that is exact for UTF-8, UTF-16 and UTF-32 columns.
+
+Used by snapshot.py to apply edits and by convert.py for answers. pygls's own documents split lines at form feeds
+and at U+2028 as well, which LSP does not, so they are not used.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from itertools import accumulate
+from typing import Literal
+
+from lsprotocol.types import Position, Range
+
+Encoding = Literal["utf-8", "utf-16", "utf-32"]
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+
+class LineIndex:
+    """Where the lines of one text begin. Lines end at LF, CRLF or CR, as LSP has it."""
+
+    def __init__(self, text: str, encoding: Encoding) -> None:
+        self._text = text
+        self._encoding = encoding
+        if text.count("\r") == text.count("\r\n"):
+            lengths = (len(line) + 1 for line in text.split("\n")[:-1])
+            self._starts = [0, *accumulate(lengths)]
+        else:
+            self._starts = [0, *(end.end() for end in _LINE_END.finditer(text))]
+
+    @property
+    def line_count(self) -> int:
+        """Number of lines; a text that ends in a line end has an empty last one."""
+        return len(self._starts)
+
+    def offset_at(self, position: Position) -> int:
+        """The code point at a position, from 0 to len(text).
+
+        A column past the line's end means that end and a line past the last means the text's end, as the
+        specification asks; a column inside a character means the character's start.
+        """
+        if position.line >= len(self._starts):
+            return len(self._text)
+        start, end = self._line_span(position.line)
+        line = self._text[start:end]
+        if self._encoding == "utf-32" or line.isascii():
+            return start + min(position.character, len(line))
+        units = 0
+        for count, char in enumerate(line):
+            units += self._units(char)
+            if units > position.character:
+                return start + count
+        return end
+
+    def position_at(self, offset: int) -> Position:
+        """The position of a code point; an offset inside a CRLF pair or past the end gives the place before it."""
+        line = bisect_right(self._starts, min(offset, len(self._text))) - 1
+        start, end = self._line_span(line)
+        before = self._text[start : min(offset, end)]
+        if self._encoding == "utf-32" or before.isascii():
+            return Position(line, len(before))
+        return Position(line, sum(map(self._units, before)))
+
+    def range_at(self, start: int, end: int) -> Range:
+        """The range of code points from `start` up to `end`."""
+        return Range(self.position_at(start), self.position_at(end))
+
+    def _line_span(self, line: int) -> tuple[int, int]:
+        """First and last code point of a line, its line end left out."""
+        start = self._starts[line]
+        if line + 1 == len(self._starts):
+            return start, len(self._text)
+        end = self._starts[line + 1] - 1
+        if self._text[end] == "\n" and end > start and self._text[end - 1] == "\r":
+            end -= 1
+        return start, end
+
+    def _units(self, char: str) -> int:
+        if self._encoding == "utf-16":
+            return 2 if ord(char) > 0xFFFF else 1
+        code = ord(char)
+        return 1 if code < 0x80 else 2 if code < 0x800 else 3 if code < 0x10000 else 4

@@ -1,0 +1,244 @@
+"""One client's session: its documents, settings and assistant, and the requests that run for it.
+
+Features read and change it; it knows the protocol only through `GoassistServer`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from goassist_lsp.server.feed import DocumentFeed, Kind
+from goassist_lsp.server.notices import Notices, set_log_level
+from goassist_lsp.server.progress import ProgressBar
+from goassist_lsp.server.snapshot import Document, Documents, path_of, take
+from goassist_lsp.settings import Options, Settings, read_options, resolve
+from goassist_lsp.types import Completion
+from goassist_models.engine.base import CancelToken
+
+if TYPE_CHECKING:
+    from goassist_lsp.app import Assistant
+    from goassist_lsp.server.server import GoassistServer
+
+_log = logging.getLogger(__name__)
+
+# How many answered requests can still be accepted: a client shows one at a time.
+_REMEMBERED = 32
+_CLOSE_TIMEOUT_S = 5.0
+
+MakeAssistant = Callable[[Settings], "Assistant"]
+
+
+@dataclass(slots=True)
+class Shown:
+    """What one request offered, kept until it is accepted: `imports_pending` while accepting must add them."""
+
+    document: Document
+    completion: Completion
+    imports_pending: bool
+
+
+class Session:
+    """State of one client from `initialize` to the end. All methods run in the event loop's thread."""
+
+    def __init__(self, server: GoassistServer, make_assistant: MakeAssistant) -> None:
+        self.documents = Documents()
+        self.notices = Notices(server.window_show_message)
+        self.folders: list[Path] = []
+        self.settings = Settings()
+        self.assistant: Assistant | None = None
+        self.skip_reason: str | None = None
+        self._server = server
+        self._make_assistant = make_assistant
+        self._initial_options = Options()
+        self._feed: DocumentFeed | None = None
+        self._running: dict[str, CancelToken] = {}
+        self._shown: OrderedDict[int, Shown] = OrderedDict()
+        self._last_id = 0
+        self._paused_until = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+        # The model is loaded, changed and freed by one task at a time.
+        self._changing = asyncio.Lock()
+        self._closed = False
+
+    # Settings and the assistant's life.
+
+    def take_initial_options(self, sent: object) -> None:
+        """Read `initializationOptions`: the ground that later configuration lies on."""
+        self._initial_options, problems = read_options(sent)
+        self._settle(self._initial_options, problems)
+
+    def take_options(self, sent: object) -> bool:
+        """Read the client's present configuration; True when it changes any setting."""
+        options, problems = read_options(sent)
+        return self._settle(options.over(self._initial_options), problems)
+
+    def _settle(self, options: Options, problems: list[str]) -> bool:
+        before = self.settings
+        self.settings, more = resolve(options)
+        for problem in [*problems, *more]:
+            _log.info("%s", problem)
+            self.notices.warn(f"{problem}.")
+        if options.log_level is not None:
+            set_log_level(self.settings.log_level)
+        return self.settings != before
+
+    async def start(self) -> None:
+        """Make the assistant with the settings so far and load model and types; returns when both are done."""
+        async with self._changing:
+            if self._closed:
+                return
+            assistant = self.assistant = self._make_assistant(self.settings)
+            self._feed = DocumentFeed(assistant, self.notices.failure)
+            for document in self.documents:
+                self.tell("opened", document)
+            async with ProgressBar(self._server, "goassist/start", "goassist") as bar:
+                await assistant.start(self.folders, bar.report)
+            self.tell_problems()
+
+    async def apply_settings(self) -> None:
+        """Have the assistant work with the present settings."""
+        async with self._changing:
+            if self.assistant is not None:
+                async with ProgressBar(self._server, f"goassist/settings/{time.monotonic_ns()}", "goassist") as bar:
+                    await self.assistant.apply_settings(self.settings, bar.report)
+                self.tell_problems()
+
+    async def apply_folders(self) -> None:
+        """Have the assistant serve the present folders."""
+        async with self._changing:
+            if self.assistant is not None:
+                await self.assistant.set_folders(self.folders)
+                self.tell_problems()
+
+    async def reindex(self) -> None:
+        """Have the assistant read its workspaces anew."""
+        async with self._changing:
+            if self.assistant is not None:
+                await self.assistant.reindex()
+                self.tell_problems()
+
+    async def close(self) -> None:
+        """End requests, the assistant and its processes. May be called twice; gives up after a few seconds."""
+        self._closed = True
+        for token in self._running.values():
+            token.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._feed is not None:
+            await self._feed.stop()
+        assistant, self.assistant = self.assistant, None
+        if assistant is not None:
+            try:
+                async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                    await assistant.close()
+            except Exception:
+                _log.exception("the assistant did not end in order")
+
+    def in_background(self, doing: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run something that a handler must not wait for; its failure is logged and told."""
+
+        async def run() -> None:
+            try:
+                await work
+            except Exception as error:
+                self.notices.failure(doing, error)
+
+        task = asyncio.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def tell_problems(self) -> None:
+        """Tell the user of what keeps the assistant from working, once a cause."""
+        for problem in self.assistant.problems if self.assistant is not None else ():
+            self.notices.problem(problem)
+
+    # Folders and documents.
+
+    def change_folders(self, added: list[str], removed: list[str]) -> None:
+        """Workspace folders come and go, as addresses; those that are no directories of this machine are left out."""
+        gone = {path_of(uri) for uri in removed}
+        paths = [*(path for path in self.folders if path not in gone), *map(path_of, added)]
+        self.folders = list(dict.fromkeys(path for path in paths if path is not None))
+
+    def tell(self, kind: Kind, document: Document) -> None:
+        """Let the assistant know what happened to a Go file."""
+        if self._feed is not None and document.skip_reason is None:
+            self._feed.put(kind, document)
+
+    # Requests.
+
+    @property
+    def paused(self) -> bool:
+        """Whether the user wants no completions now."""
+        return time.monotonic() < self._paused_until
+
+    def pause(self, minutes: float) -> None:
+        """Stay silent for that long; 0 ends a pause, infinity has no end."""
+        self._paused_until = time.monotonic() + minutes * 60 if minutes > 0 else 0.0
+
+    async def complete(
+        self, document: Document, offset: int, *, requested: bool = False
+    ) -> tuple[int, Completion] | None:
+        """Ask the assistant; None when there is nothing to show or the answer came too late.
+
+        A newer request for the same document ends the older one, and so does a change of the document. When the
+        task is cancelled, so is the work done for it.
+        """
+        self.skip_reason = self._skip_reason(document)
+        if self.skip_reason is not None:
+            return None
+        assert self.assistant is not None
+        self.cancel_requests(document.uri)
+        key, token = unquote(document.uri), CancelToken()
+        self._running[key] = token
+        try:
+            completion = await self.assistant.complete(
+                take(document), offset, token, n=None if requested else 1, requested=requested
+            )
+        except Exception as error:
+            self.notices.failure("a completion", error)
+            return None
+        finally:
+            # Also on the way out of a cancelled task: the engine must not go on for nobody.
+            token.cancel()
+            if self._running.get(key) is token:
+                del self._running[key]
+        self.tell_problems()
+        if completion.cancelled or not completion.candidates or not self.documents.is_current(document):
+            return None
+        self._last_id += 1
+        return self._last_id, completion
+
+    def cancel_requests(self, uri: str) -> None:
+        """End the request that runs for a document, if there is one."""
+        token = self._running.get(unquote(uri))
+        if token is not None:
+            token.cancel()
+
+    def _skip_reason(self, document: Document) -> str | None:
+        if self.paused:
+            return "completions are paused"
+        if self.assistant is None:
+            return "the server is still starting"
+        return document.skip_reason
+
+    def remember(
+        self, completion_id: int, document: Document, completion: Completion, *, imports_pending: bool
+    ) -> None:
+        """Keep what was offered, for when it is accepted."""
+        self._shown[completion_id] = Shown(document, completion, imports_pending)
+        while len(self._shown) > _REMEMBERED:
+            self._shown.popitem(last=False)
+
+    def take_shown(self, completion_id: int) -> Shown | None:
+        """What a request offered, once: None when it is long ago or was taken already."""
+        return self._shown.pop(completion_id, None)

@@ -1,0 +1,129 @@
+"""The real server with a fake engine and checker: what they do is written in the document itself.
+
+A first line such as `//fake {"say": ["fmt.Println()"]}` directs every request made in that document:
+  say       texts that the engine generates
+  wait      true: the engine goes on until it is cancelled
+  print     written to file descriptor 1 by the "native library"
+  fail      message of an exception inside the assistant
+  fail_model  message of a ModelError of the engine
+  import    a path: the candidates need it
+Environment: FAKE_PROBLEM (a problem found at start), FAKE_CHILD (start a helper process, and end it at close).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from goassist_index.errors import ModelError
+from goassist_lsp.app import Assistant
+from goassist_lsp.check.fake import FakeChecker
+from goassist_lsp.server.run import serve_stdio, serve_tcp
+from goassist_lsp.settings import Settings
+from goassist_lsp.types import Completion, DocumentSnapshot, ImportEdit
+from goassist_models.engine import CancelToken, GenerateRequest, Generation
+from goassist_models.engine.fake import FakeEngine
+
+directions: ContextVar[dict[str, Any]] = ContextVar("directions")
+
+
+class DirectedEngine(FakeEngine):
+    """Does what the document's first line says."""
+
+    async def generate(self, request: GenerateRequest, cancel: CancelToken) -> tuple[Generation, ...]:
+        asked = directions.get()
+        if "print" in asked:
+            os.write(1, asked["print"].encode())
+        if "fail_model" in asked:
+            raise ModelError(asked["fail_model"], cure="Do something about it")
+        if asked.get("wait"):
+            print("engine: waiting", file=sys.stderr, flush=True)
+            while not cancel.cancelled:
+                await asyncio.sleep(0.005)
+            print("engine: stopped", file=sys.stderr, flush=True)
+            return (Generation("", "cancelled"),) * request.n
+        self._generations = asked.get("say", [])
+        return await super().generate(request, cancel)
+
+
+class DirectedAssistant(Assistant):
+    """The real assistant around the directed engine; keeps what the server told it."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, engine=DirectedEngine(), checker=FakeChecker(bad="BAD"))
+        self.log: list[list[object]] = []
+        self.child: subprocess.Popen[bytes] | None = None
+        self.begun = False
+
+    async def start(self, folders: Sequence[Path], progress: Callable[[str, int | None], None] | None = None) -> None:
+        self.log.append(["start", [str(folder) for folder in folders]])
+        if "FAKE_CHILD" in os.environ:
+            self.child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+        if "FAKE_PROBLEM" in os.environ:
+            self.problems.append(ModelError(os.environ["FAKE_PROBLEM"], path="m.gguf", cure="Pull the model again"))
+        if progress is not None:
+            progress("loading", 50)
+        await super().start(folders, progress)
+        self.begun = True
+
+    async def complete(
+        self,
+        snapshot: DocumentSnapshot,
+        offset: int,
+        cancel: CancelToken,
+        *,
+        n: int | None = None,
+        requested: bool = False,
+    ) -> Completion:
+        first = snapshot.text.partition("\n")[0]
+        asked = json.loads(first.removeprefix("//fake ")) if first.startswith("//fake ") else {}
+        directions.set(asked)
+        self.log.append(["complete", snapshot.text[:offset].rpartition("\n")[2], requested])
+        if "fail" in asked:
+            raise ZeroDivisionError(asked["fail"])
+        found = await super().complete(snapshot, offset, cancel, n=n, requested=requested)
+        if "import" in asked:
+            place = snapshot.text.index("\n", snapshot.text.index("package ")) + 1
+            edit = ImportEdit(place, place, f'\nimport "{asked["import"]}"\n')
+            found = replace(found, candidates=tuple(replace(c, import_edits=(edit,)) for c in found.candidates))
+        return found
+
+    async def document_opened(self, snapshot: DocumentSnapshot) -> None:
+        self.log.append(["opened", snapshot.path.name, snapshot.text])
+
+    async def document_changed(self, snapshot: DocumentSnapshot) -> None:
+        self.log.append(["changed", snapshot.path.name, snapshot.text])
+
+    async def document_closed(self, path: Path) -> None:
+        self.log.append(["closed", path.name])
+
+    async def set_folders(self, folders: Sequence[Path]) -> None:
+        self.log.append(["folders", [str(folder) for folder in folders]])
+
+    async def reindex(self) -> None:
+        self.log.append(["reindex"])
+
+    async def status(self) -> dict[str, object]:
+        child = self.child.pid if self.child is not None else None
+        state = await super().status()
+        return {**state, "types_ready": self.begun, "log": self.log, "child": child, "settings": str(self.settings)}
+
+    async def close(self) -> None:
+        await super().close()
+        if self.child is not None:
+            self.child.kill()
+            self.child.wait()
+
+
+if __name__ == "__main__":
+    if "--tcp" in sys.argv:
+        sys.exit(serve_tcp(int(sys.argv[-1]), "127.0.0.1", DirectedAssistant))
+    sys.exit(serve_stdio(DirectedAssistant))
