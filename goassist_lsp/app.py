@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from goassist_index.errors import CheckerUnavailable, GoassistError, ModelError
+from goassist_index.errors import CheckerUnavailable, GoassistError
 from goassist_lsp.check.typecheck import TypeChecker
 from goassist_lsp.explain import explanation
 from goassist_lsp.pipeline import CompletionPipeline
@@ -27,9 +27,7 @@ class Assistant:
     with that as their skip reason.
     """
 
-    def __init__(
-        self, settings: Settings, *, engine: Engine | None = None, checker: Checker | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, *, engine: Engine | None = None, checker: Checker | None = None) -> None:
         self.settings = settings
         self.problems: list[GoassistError] = []
         self.types_ready = checker is not None
@@ -68,7 +66,7 @@ class Assistant:
             return
         try:
             self._engine = await load_engine(self.settings, report)
-        except ModelError as error:
+        except GoassistError as error:
             self._problem(error)
         else:
             self._pipeline = CompletionPipeline(self._engine, self._checker, self.settings)
@@ -201,9 +199,9 @@ async def load_engine(settings: Settings, report: Progress) -> Engine:
         from goassist_models.engine.openai import OpenAIEngine
 
         return OpenAIEngine(settings.engine_url, model=settings.model)
-    from goassist_models.engine.llama import LlamaEngine
+    from goassist_models.engine.llama import LlamaEngine, LlamaSettings
     from goassist_models.registry import resolve
 
     model = resolve(settings.model or None)
     report(f"loading {model.name}", None)
-    return await LlamaEngine.load(model, threads=settings.threads)
+    return await LlamaEngine.load(model.path, LlamaSettings(threads=settings.threads or None))

@@ -24,7 +24,9 @@ def explanation(completion: Completion | None) -> str:
     for stage in completion.degraded:
         lines += [f"Done without: {stage}.", ""]
     times = ", ".join(f"{timing.stage} {timing.ms:.0f} ms" for timing in completion.timings)
-    tokens = f"{completion.prompt_tokens} in the prompt, {completion.read_tokens} read, {completion.generated_tokens} said"
+    tokens = (
+        f"{completion.prompt_tokens} in the prompt, {completion.read_tokens} read, {completion.generated_tokens} said"
+    )
     return "\n".join([*lines, f"Times: {times}. Tokens: {tokens}."])
 
 

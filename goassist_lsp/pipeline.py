@@ -1,5 +1,6 @@
 """The completion pipeline: one visible function that calls the stages in order. Editor, command line and
-evaluation all call it, so that a score measures what a user sees."""
+evaluation all call it, so that a score measures what a user sees.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from goassist_index.errors import CheckerUnavailable
+from goassist_index.verdict import Verdict
 from goassist_lsp import postprocess, rank
 from goassist_lsp.context.cursor import context_at
 from goassist_lsp.context.trigger import skip_reason
@@ -25,7 +27,6 @@ from goassist_lsp.types import (
     DocumentSnapshot,
     Rejected,
     StageTiming,
-    Verdict,
 )
 from goassist_models.engine import CancelToken, Engine, GenerateRequest, Generation
 
@@ -206,9 +207,7 @@ class _Run:
     def skipped(self, reason: str) -> Completion:
         return Completion(skip_reason=reason, timings=self._timings())
 
-    def finished(
-        self, candidates: tuple[Candidate, ...], context: CursorContext, cancel: CancelToken
-    ) -> Completion:
+    def finished(self, candidates: tuple[Candidate, ...], context: CursorContext, cancel: CancelToken) -> Completion:
         prompt_tokens, read_tokens, generated_tokens = self._tokens
         return Completion(
             candidates=() if cancel.cancelled else candidates,

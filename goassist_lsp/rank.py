@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from goassist_lsp.types import Candidate, Verdict
+from goassist_index.verdict import Verdict
+from goassist_lsp.types import Candidate
 
 CUT_BACK = "cut back"
 
 
 def order(candidates: tuple[Candidate, ...], limit: int) -> tuple[Candidate, ...]:
-    """At most `limit` candidates of different text: finished before leaning on later lines, whole before cut, likely first."""
+    """At most `limit` candidates of different text.
+
+    Finished ones come before those that lean on later lines, whole ones before those cut back, then the likely.
+    """
     unique = {candidate.insert_text: candidate for candidate in reversed(candidates)}
     return tuple(sorted(unique.values(), key=_key)[:limit])
 
 
 def showable(verdict: Verdict) -> bool:
-    """Whether a candidate with this verdict may be shown: it type-checks, and no later line is needed where none can come."""
+    """Whether it may be shown: it type-checks, and needs no later line where none can come."""
     return verdict.status == "ok" and not any(item.final for item in verdict.unfinished)
 
 

@@ -94,8 +94,11 @@ class StageTiming:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What one request came to. `skip_reason` is set when nothing was asked of the model; `degraded` names
-    optional stages that failed and were done without."""
+    """What one request came to.
+
+    `skip_reason` is set when nothing was asked of the model; `degraded` names optional stages that failed and
+    were done without.
+    """
 
     candidates: tuple[Candidate, ...] = ()
     rejected: tuple[Rejected, ...] = ()

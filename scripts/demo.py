@@ -42,7 +42,11 @@ class Place:
 
 
 PLACES = (
-    Place("mux.go", "\tfor _, q := range r.regexp.queries {\n\t\tc.regexp.queries = ", "append(c.regexp.queries, copyRouteRegexp(q))"),
+    Place(
+        "mux.go",
+        "\tfor _, q := range r.regexp.queries {\n\t\tc.regexp.queries = ",
+        "append(c.regexp.queries, copyRouteRegexp(q))",
+    ),
     Place("mux.go", "func (r *Router) GetRoute(name string) *Route {\n\t", "return r.getNamedRoutes()[name]"),
     Place("middleware.go", "\t\t\tmethods, err := route.GetMethods()\n\t\t\tif ", "err != nil {"),
     Place("middleware.go", "\tfor _, fn := range mwf {\n\t\t", "r.middlewares = append(r.middlewares, fn)"),
@@ -80,7 +84,9 @@ def fetch(module: str, target: Path) -> Path:
         raise SourceError("the Go toolchain is not on PATH", path="go", cure="Install Go 1.23 or later") from error
     if answer.returncode != 0:
         raise SourceError(
-            "the module could not be downloaded", path=module, cure=f"Check the network and GOPROXY ({answer.stderr.strip()[:200]})"
+            "the module could not be downloaded",
+            path=module,
+            cure=f"Check the network and GOPROXY ({answer.stderr.strip()[:200]})",
         )
     shutil.copytree(json.loads(answer.stdout)["Dir"], target)
     for path in [target, *target.rglob("*")]:
@@ -155,10 +161,13 @@ def verdict_line(completion: Completion, elapsed_ms: float) -> Text:
             out.append(f"({', '.join(completion.candidates[0].trail)}) ", style="yellow")
     else:
         out = Text("  ∅ silent ", style="bold yellow")
-        out.append((completion.skip_reason or "; ".join(r.reason for r in completion.rejected))[:80] + " ", style="yellow")
+        out.append(
+            (completion.skip_reason or "; ".join(r.reason for r in completion.rejected))[:80] + " ", style="yellow"
+        )
     out.append(
         f" {elapsed_ms:.0f} ms: generate {times.get('generate', 0):.0f}, check {times.get('check', 0):.1f};"
-        f" {completion.read_tokens} of {completion.prompt_tokens} prompt tokens read, {completion.generated_tokens} said",
+        f" {completion.read_tokens} of {completion.prompt_tokens} prompt tokens read,"
+        f" {completion.generated_tokens} said",
         style="dim",
     )
     return out

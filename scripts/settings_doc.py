@@ -30,11 +30,15 @@ def render() -> str:
             allowed = ", ".join(limits["choices"])
         elif limits["low"] is not None:
             allowed = f"{limits['low']} to {limits['high']}"
-        rows.append(f"| `goassist.{wire_name(setting.name)}` | `{json.dumps(setting.default)}` | {allowed} | {limits['doc']} |")
+        rows.append(
+            f"| `goassist.{wire_name(setting.name)}` | `{json.dumps(setting.default)}` | {allowed} | {limits['doc']} |"
+        )
     return HEAD + "\n".join(rows) + "\n"
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--check"]:
-        sys.exit(0 if TARGET.read_text() == render() else "docs/settings.md is out of date: run scripts/settings_doc.py")
+        sys.exit(
+            0 if TARGET.read_text() == render() else "docs/settings.md is out of date: run scripts/settings_doc.py"
+        )
     TARGET.write_text(render())

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from goassist_index.typeservice import TypeService
+from goassist_index.workspace import workspace_root
+
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import CheckerUnavailable
-from goassist_index.typeservice import TypeService
 from goassist_index.verdict import Verdict
-from goassist_index.workspace import workspace_root
 from goassist_lsp.types import DocumentSnapshot
 
 

@@ -22,9 +22,18 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="store_true", help="print the version and end")
     transport = top.add_mutually_exclusive_group()
-    transport.add_argument("--stdio", action="store_true", help="serve the language server protocol on standard input and output")
-    transport.add_argument("--tcp", type=int, metavar="PORT", help="serve the language server protocol on a port of this machine")
-    top.add_argument("--log-level", default="warning", choices=("debug", "info", "warning", "error"), help="least severe records written to standard error")
+    transport.add_argument(
+        "--stdio", action="store_true", help="serve the language server protocol on standard input and output"
+    )
+    transport.add_argument(
+        "--tcp", type=int, metavar="PORT", help="serve the language server protocol on a port of this machine"
+    )
+    top.add_argument(
+        "--log-level",
+        default="warning",
+        choices=("debug", "info", "warning", "error"),
+        help="least severe records written to standard error",
+    )
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
     for verb in VERBS:
         importlib.import_module(f"goassist_lsp.cli.{verb}").register(verbs)

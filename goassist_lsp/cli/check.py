@@ -23,7 +23,11 @@ def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.add_argument("position", nargs="?", metavar="FILE:LINE:COL", help="where the text would be inserted")
     verb.add_argument("--insert", metavar="TEXT", help="the text to insert there")
     verb.add_argument("--json", action="store_true", help="print one JSON value")
-    verb.add_argument("--jsonl", action="store_true", help="read requests from standard input, one JSON object a line, and answer each with one")
+    verb.add_argument(
+        "--jsonl",
+        action="store_true",
+        help="read requests from standard input, one JSON object a line, and answer each with one",
+    )
     verb.set_defaults(run=run)
 
 

@@ -6,6 +6,7 @@ Half-typed code is the normal case at a cursor; context and post-processing read
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -31,8 +32,33 @@ CLOSER_OF = {"(": ")", "[": "]", "{": "}"}
 # Go inserts a semicolon at a line's end after these (spec, "Semicolons").
 _ENDS_STATEMENT_WORDS = frozenset({"break", "continue", "fallthrough", "return"})
 _KEYWORDS = frozenset(
-    "break case chan const continue default defer else fallthrough for func go goto if import interface map "
-    "package range return select struct switch type var".split()
+    {
+        "break",
+        "case",
+        "chan",
+        "const",
+        "continue",
+        "default",
+        "defer",
+        "else",
+        "fallthrough",
+        "for",
+        "func",
+        "go",
+        "goto",
+        "if",
+        "import",
+        "interface",
+        "map",
+        "package",
+        "range",
+        "return",
+        "select",
+        "struct",
+        "switch",
+        "type",
+        "var",
+    }
 )
 
 
@@ -104,9 +130,7 @@ def brackets(text: str) -> Brackets:
 
 def open_literal(text: str) -> str | None:
     """What `text` breaks off in: a quote character, "//", "/*", or None. A `//` comment is open to its line's end."""
-    last = None
-    for last in tokens(text):
-        pass
+    last = next(iter(deque(tokens(text), maxlen=1)), None)
     if last is None or last.end != len(text):
         return None
     if last.kind == "comment":
