@@ -6,6 +6,7 @@ Bottom of the import order, so that the type service, the index and the models a
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from goassist_index.errors import ConfigError
@@ -27,7 +28,8 @@ def cache_dir() -> Path:
         try:
             import platformdirs
         except ImportError:
-            path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "goassist"
+            usual = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+            path = Path(os.environ.get("XDG_CACHE_HOME") or usual) / "goassist"
         else:
             path = Path(platformdirs.user_cache_dir("goassist", appauthor=False))
     path = path.absolute()

@@ -128,9 +128,7 @@ def _metadata(cursor: _Cursor, count: int) -> tuple[dict[str, object], tuple[byt
         elif kind in _SCALARS:
             metadata[key] = cursor.scalar(_SCALARS[kind])
         else:
-            raise cursor.fail(
-                f"the model file's header holds an unknown value type {kind}; the file is damaged"
-            )
+            raise cursor.fail(f"the model file's header holds an unknown value type {kind}; the file is damaged")
     return metadata, tokens
 
 
@@ -160,12 +158,8 @@ def read_header(path: Path) -> GGUFHeader:
         with path.open("rb") as file:
             start = file.read(4)
             if start != MAGIC:
-                what = (
-                    "the file is empty" if not start else "the file is not a GGUF model (wrong magic bytes)"
-                )
-                raise ModelError(
-                    what, path=str(path), cure="Name a GGUF file or a model of `goassist-lsp model list`"
-                )
+                what = "the file is empty" if not start else "the file is not a GGUF model (wrong magic bytes)"
+                raise ModelError(what, path=str(path), cure="Name a GGUF file or a model of `goassist-lsp model list`")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 return _parse(data, path)
     except FileNotFoundError as error:
@@ -179,9 +173,7 @@ def read_header(path: Path) -> GGUFHeader:
             cure="Make the file readable for this user",
         ) from error
     except IsADirectoryError as error:
-        raise ModelError(
-            "this is a directory", path=str(path), cure="Name the GGUF file inside it"
-        ) from error
+        raise ModelError("this is a directory", path=str(path), cure="Name the GGUF file inside it") from error
     except OSError as error:
         raise ModelError(
             f"the model file cannot be read ({error.strerror or error})",

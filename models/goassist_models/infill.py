@@ -30,12 +30,8 @@ class InfillForm:
 FORMS: dict[str, InfillForm] = {
     row.name: row
     for row in (
-        InfillForm(
-            "joined", ("PREFIX", "SUFFIX", "suffix", "MIDDLE", "repo", "prefix", "typed"), healed=True
-        ),
-        InfillForm(
-            "anchored", ("PREFIX", "repo", "prefix", "SUFFIX", "suffix", "MIDDLE", "typed"), healed=True
-        ),
+        InfillForm("joined", ("PREFIX", "SUFFIX", "suffix", "MIDDLE", "repo", "prefix", "typed"), healed=True),
+        InfillForm("anchored", ("PREFIX", "repo", "prefix", "SUFFIX", "suffix", "MIDDLE", "typed"), healed=True),
         InfillForm("psm", ("PREFIX", "repo", "prefix", "typed", "SUFFIX", "suffix", "MIDDLE"), healed=False),
         InfillForm("spm", ("SUFFIX", "suffix", "PREFIX", "repo", "prefix", "typed", "MIDDLE"), healed=False),
     )
@@ -74,9 +70,7 @@ FAMILIES: dict[str, InfillTokens] = {
         ("<｜end▁of▁sentence｜>", "<|EOT|>"),  # noqa: RUF001
     ),
     "codellama": InfillTokens("▁<PRE>", "▁<SUF>", "▁<MID>", ("▁<EOT>", "</s>")),
-    "santacoder": InfillTokens(
-        "<fim-prefix>", "<fim-suffix>", "<fim-middle>", ("<|endoftext|>", "<fim-pad>")
-    ),
+    "santacoder": InfillTokens("<fim-prefix>", "<fim-suffix>", "<fim-middle>", ("<|endoftext|>", "<fim-pad>")),
 }
 
 # Newer and older spellings of the metadata keys that name infill tokens by id.
@@ -151,7 +145,6 @@ def render(prompt: InfillPrompt, tokens: InfillTokens) -> tuple[Segment, ...]:
     specials = {"PREFIX": tokens.prefix, "SUFFIX": tokens.suffix, "MIDDLE": tokens.middle}
     texts = {"repo": prompt.repo, "prefix": prompt.prefix, "suffix": prompt.suffix, "typed": prompt.typed}
     segments = (
-        Segment(specials[slot], True) if slot in specials else Segment(texts[slot], False)
-        for slot in prompt.form.slots
+        Segment(specials[slot], True) if slot in specials else Segment(texts[slot], False) for slot in prompt.form.slots
     )
     return tuple(segment for segment in segments if segment.text)

@@ -122,9 +122,7 @@ def entry_named(name: str) -> ModelEntry:
         if entry.name == name:
             return entry
     known = ", ".join(entry.name for entry in entries())
-    raise ConfigError(
-        f"there is no model {name!r} in the registry", cure=f"Use one of {known}, or a GGUF file's path"
-    )
+    raise ConfigError(f"there is no model {name!r} in the registry", cure=f"Use one of {known}, or a GGUF file's path")
 
 
 def requested(name_or_path: str | None = None) -> ModelEntry | Path:
@@ -158,9 +156,7 @@ def resolve(name_or_path: str | None = None) -> ModelFile:
     try:
         size_bytes = path.stat().st_size
     except FileNotFoundError as error:
-        raise ModelError(
-            f"the model {found.name} has not been downloaded", path=str(path), cure=cure
-        ) from error
+        raise ModelError(f"the model {found.name} has not been downloaded", path=str(path), cure=cure) from error
     except OSError as error:
         raise ModelError(
             f"the model file cannot be read ({error.strerror})", path=str(path), cure="Check its permissions"

@@ -218,9 +218,7 @@ def _run(
             while client.poll() is None:
                 time.sleep(_POLL_S)
                 if job.cancelled():
-                    raise Cancelled(
-                        "the download was cancelled", cure="Run it again to go on where it stopped"
-                    )
+                    raise Cancelled("the download was cancelled", cure="Run it again to go on where it stopped")
                 if (size := grown()) != last_size:
                     last_size, last_s = size, time.monotonic()
                     report(size)
@@ -235,6 +233,4 @@ def _run(
         if "No space left on device" in said:
             raise DiskFull(job.entry.path)
         lines = [line for line in said.splitlines() if line.strip()]
-        raise DownloadError(
-            lines[-1].strip() if lines else f"the client ended with status {client.returncode}"
-        )
+        raise DownloadError(lines[-1].strip() if lines else f"the client ended with status {client.returncode}")

@@ -46,7 +46,7 @@ class GenerateRequest:
 
 @dataclass(frozen=True, slots=True)
 class GenerationTimings:
-    """Where the time went: tokens in the prompt, those that had to be read (not in the cache), milliseconds."""
+    """Where the time went: prompt tokens, those of them that had to be read (not in the cache), milliseconds."""
 
     prompt_tokens: int = 0
     read_tokens: int = 0

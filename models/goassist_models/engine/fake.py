@@ -84,9 +84,7 @@ class FakeEngine:
             if request.until is not None and request.until(text):
                 reason = "stop"
                 break
-        prompt_tokens = self.count_tokens(
-            request.prompt.prefix + request.prompt.suffix + request.prompt.typed
-        )
+        prompt_tokens = self.count_tokens(request.prompt.prefix + request.prompt.suffix + request.prompt.typed)
         timings = GenerationTimings(prompt_tokens=prompt_tokens, read_tokens=prompt_tokens)
         return Generation(text, reason, tokens=count, mean_logprob=-0.1, timings=timings)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from goassist_index.errors import GoassistError, ModelError
-from goassist_models import gguf_header
+from goassist_models import gguf_header, native
 from goassist_models.engine.base import CancelToken, GenerateRequest, Generation, GenerationTimings
 from goassist_models.engine.context import Context, DecodeFailed
 from goassist_models.engine.library import load_library, load_model
@@ -166,6 +166,8 @@ class LlamaEngine:
     def _open(self) -> None:
         header = gguf_header.read_header(self.path)
         infill = tokens_of(header)
+        if self.settings.preflight:
+            native.preflight(self.path)
         self._library = load_library()
         self._model = load_model(self._library, self.path)
         self._vocabulary = Vocabulary(self._library, self._model, header, infill)
