@@ -75,7 +75,7 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def tokens(node: Node) -> Iterator[Node]:
-    """Yield the leaves below `node` in order; a string, rune or comment is one token; empty ones are left out."""
+    """Yield the leaves below `node` in order, empty ones left out; a string, rune or comment is one token."""
     stack = [node]
     while stack:
         current = stack.pop()
@@ -140,7 +140,7 @@ def statements(block: Node) -> tuple[Node, ...]:
 
 
 def has_error(node: Node, start: int, end: int) -> bool:
-    """Whether a syntax error touches bytes [start, end] below `node`; missing tokens count where they miss."""
+    """Whether a syntax error touches bytes [start, end] below `node`, missing tokens included."""
     if not node.has_error:
         return False
     for inner in walk(node):

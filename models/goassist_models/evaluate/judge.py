@@ -7,7 +7,6 @@ is compiled alone with `go tool compile`. Packages with cgo, assembly or embedde
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from goassist_index.errors import GoassistError
 from goassist_index.gotools import CommandResult, GoPackage, build_overlay, list_packages, run_go
+from goassist_index.syntax import parse, walk
 
 _MESSAGE = re.compile(r"^(?:\./|\.\\)?(?P<file>[^\s:]+\.go):(?P<line>\d+)(?::(?P<col>\d+))?: (?P<text>.*)$")
 # What the user's next line may cure; the compiler refuses it all the same.
@@ -82,30 +82,23 @@ class CompileJudge:
 
     def judge(self, package: GoPackage, replaced: Mapping[Path, bytes]) -> Judgement:
         """Compile `package` with `replaced` in place of files on disk."""
-        missing = [name for name in package.imports if name not in ("C", "unsafe") and not self._export(package, name)]
-        if package.needs_build or missing or _imports_beyond(package, replaced, self._exports):
+        names = {*package.imports, *(name for text in replaced.values() for name in _imports(text))}
+        if package.needs_build or not all(self._has_export(package, name) for name in names):
             return _judgement(build_overlay(self.directory, package.import_path, replaced))
         with tempfile.TemporaryDirectory() as scratch:
             files = [str(_copy(path, replaced, Path(scratch))) for path in package.go_files]
             config = Path(scratch) / "importcfg"
             config.write_text(self._import_config(package))
-            arguments = [
-                "tool",
-                "compile",
-                "-e",
-                "-p",
-                package.import_path,
-                "-importcfg",
-                str(config),
-                "-o",
-                os.devnull,
-            ]
+            # Never the null device: the compiler removes its output when it fails, and root may do that there.
+            output = str(Path(scratch) / "package.o")
+            inputs = ["-p", package.import_path, "-importcfg", str(config)]
+            arguments = ["tool", "compile", "-e", *inputs, "-o", output]
             if package.go_version:
                 arguments.append(f"-lang=go{'.'.join(package.go_version.split('.')[:2])}")
             return _judgement(run_go([*arguments, *files], package.directory, timeout_s=300))
 
-    def _export(self, package: GoPackage, name: str) -> Path | None:
-        return self._exports.get(package.import_map.get(name, name))
+    def _has_export(self, package: GoPackage, name: str) -> bool:
+        return name == "unsafe" or package.import_map.get(name, name) in self._exports
 
     def _import_config(self, package: GoPackage) -> str:
         lines = [f"importmap {old}={new}" for old, new in package.import_map.items()]
@@ -130,22 +123,10 @@ def _copy(path: Path, replaced: Mapping[Path, bytes], scratch: Path) -> Path:
     return copy
 
 
-def _imports_beyond(package: GoPackage, replaced: Mapping[Path, bytes], exports: Mapping[str, Path]) -> bool:
-    """Whether a replaced text may import what has no export data here (then only the build can say)."""
-    for text in replaced.values():
-        for match in re.finditer(rb'^\s*(?:import\s+)?(?:[\w.]+\s+)?"([^"\s]+)"\s*$', text[:20_000], re.MULTILINE):
-            name = match.group(1).decode("utf-8", "replace")
-            if name == "embed":
-                return True
-            in_list = name in package.imports or package.import_map.get(name, name) in exports
-            if not in_list and name not in ("C", "unsafe"):
-                return _has_import(text, match.group(1))
-    return False
-
-
-def _has_import(text: bytes, name: bytes) -> bool:
-    head = text.split(b"\nfunc ", 1)[0]
-    return b'"' + name + b'"' in head
+def _imports(text: bytes) -> set[str]:
+    nodes = walk(parse(text[: max(text.find(b"\nfunc "), 0) or len(text)]).root_node)
+    paths = (n.child_by_field_name("path") for n in nodes if n.type == "import_spec")
+    return {text[p.start_byte + 1 : p.end_byte - 1].decode("utf-8", "replace") for p in paths if p is not None}
 
 
 def _judgement(result: CommandResult) -> Judgement:
@@ -156,6 +137,3 @@ def _judgement(result: CommandResult) -> Judgement:
             name = Path(match["file"]).name
             errors.append(CompilerError(name, int(match["line"]), int(match["col"] or 0), match["text"]))
     return Judgement(result.ok, tuple(errors), result.output)
-
-
-__all__ = ["CompileJudge", "CompilerError", "Judgement", "errors_within"]

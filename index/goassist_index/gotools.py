@@ -1,0 +1,190 @@
+"""Runners for the user's own Go toolchain: gofmt, module downloads, package lists, builds with overlays.
+
+Serves evaluation (an independent judge) and gates. Only `download_*` and `warm_build` may reach the network or run
+a build; the type service never comes here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goassist_index.errors import ConfigError, GoassistError
+
+_LIST_FIELDS = (
+    "ImportPath,Dir,Name,Export,GoFiles,CgoFiles,SFiles,EmbedFiles,ImportMap,Imports,Standard,DepOnly,Module,Error"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """Exit status and outputs of one command; `output` is what it said on standard error and output together."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended with status 0."""
+        return self.status == 0
+
+    @property
+    def output(self) -> str:
+        """Standard error, then standard output."""
+        return self.stderr + self.stdout
+
+
+@dataclass(frozen=True, slots=True)
+class GoPackage:
+    """One package as `go list` names it. Files are absolute paths; `export` is None where nothing was built."""
+
+    import_path: str
+    directory: Path
+    name: str
+    go_files: tuple[Path, ...]
+    export: Path | None
+    imports: tuple[str, ...]
+    import_map: Mapping[str, str]
+    needs_build: bool
+    in_module: bool
+    go_version: str
+
+
+def go_binary() -> str:
+    """Path of the `go` command. Raises ConfigError when there is none."""
+    found = shutil.which("go")
+    if found is None:
+        raise ConfigError(
+            "no Go toolchain is on PATH", cure="Install Go (https://go.dev/dl) and put its bin directory on PATH"
+        )
+    return found
+
+
+def run_go(
+    arguments: Sequence[str],
+    directory: Path,
+    *,
+    timeout_s: float = 600,
+    environment: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+) -> CommandResult:
+    """Run `go ARGUMENTS` in `directory`. A timeout is a result with status -1, not an error."""
+    command = [go_binary(), *arguments]
+    env = {**os.environ, "GOTOOLCHAIN": "local", **(environment or {})}
+    try:
+        done = subprocess.run(
+            command, cwd=directory, env=env, input=stdin, capture_output=True, text=True, errors="replace",
+            timeout=timeout_s, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return CommandResult(-1, "", f"go {' '.join(arguments[:2])}: gave up after {timeout_s:.0f} s\n")
+    return CommandResult(done.returncode, done.stdout, done.stderr)
+
+
+def gofmt(source: str) -> str | None:
+    """`source` as gofmt prints it, or None when it does not parse."""
+    binary = shutil.which("gofmt") or str(Path(go_binary()).parent / "gofmt")
+    done = subprocess.run([binary], input=source, capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout if done.returncode == 0 else None
+
+
+def download_module(module: str, version: str) -> Path:
+    """Directory of a module in the user's module cache, fetched when it is not there (read-only files).
+
+    Raises GoassistError with the tool's own words when it cannot be had.
+    """
+    with tempfile.TemporaryDirectory() as outside:  # not inside a module: its go.mod must not decide
+        result = run_go(["mod", "download", "-json", f"{module}@{version}"], Path(outside))
+    try:
+        answer = json.loads(result.stdout)
+    except ValueError:
+        answer = {}
+    if answer.get("Error") or "Dir" not in answer:
+        words = str(answer.get("Error") or result.stderr.strip() or "no answer")
+        raise GoassistError(
+            f"the module cannot be downloaded ({words.splitlines()[-1]})",
+            path=f"{module}@{version}",
+            cure="Check its name, its version and the network (GOPROXY)",
+        )
+    return Path(answer["Dir"])
+
+
+def download_dependencies(directory: Path) -> CommandResult:
+    """Fetch what the module in `directory` depends on into the user's module cache."""
+    return run_go(["mod", "download"], directory, environment={"GOWORK": "off"})
+
+
+def list_packages(
+    directory: Path, patterns: Iterable[str], *, export: bool, timeout_s: float = 1800
+) -> tuple[GoPackage, ...]:
+    """Packages and their dependencies as `go list -e -deps` names them. `export` compiles what is not built yet.
+
+    Raises GoassistError when the tool lists nothing at all.
+    """
+    arguments = ["list", "-e", "-deps", f"-json={_LIST_FIELDS}", *(["-export"] if export else []), *patterns]
+    result = run_go(arguments, directory, environment={"GOWORK": "off"}, timeout_s=timeout_s)
+    packages = tuple(_package(value) for value in _json_values(result.stdout))
+    if not packages:
+        raise GoassistError(
+            f"go list names no package ({result.stderr.strip()[-300:] or 'no message'})", path=str(directory)
+        )
+    return packages
+
+
+def build_overlay(
+    directory: Path, package: str, overlay: Mapping[Path, bytes], *, timeout_s: float = 300
+) -> CommandResult:
+    """`go build -overlay` of one package, with `overlay` in place of files on disk. Nothing is written there."""
+    with tempfile.TemporaryDirectory() as scratch:
+        replace: dict[str, str] = {}
+        for number, (path, text) in enumerate(overlay.items()):
+            copy = Path(scratch) / f"{number}_{path.name}"
+            copy.write_bytes(text)
+            replace[str(path)] = str(copy)
+        listing = Path(scratch) / "overlay.json"
+        listing.write_text(json.dumps({"Replace": replace}))
+        # A library's build is type-checked and compiled, and its result thrown away.
+        arguments = ["build", "-gcflags=-e", f"-overlay={listing}", "-o", os.devnull, package]
+        return run_go(arguments, directory, environment={"GOWORK": "off"}, timeout_s=timeout_s)
+
+
+def _json_values(text: str) -> Iterable[dict[str, Any]]:
+    decoder = json.JSONDecoder()
+    at = 0
+    while (at := _skip_space(text, at)) < len(text):
+        value, at = decoder.raw_decode(text, at)
+        yield value
+
+
+def _skip_space(text: str, at: int) -> int:
+    while at < len(text) and text[at].isspace():
+        at += 1
+    return at
+
+
+def _package(value: dict[str, Any]) -> GoPackage:
+    directory = Path(value.get("Dir", ""))
+    module = value.get("Module") or {}
+    # These need more than the compiler alone: generated Go files, an assembler's symbols, embedded files.
+    needs_build = bool(value.get("CgoFiles") or value.get("SFiles") or value.get("EmbedFiles"))
+    names = [*value.get("GoFiles", ()), *value.get("CgoFiles", ())]
+    return GoPackage(
+        import_path=value["ImportPath"],
+        directory=directory,
+        name=value.get("Name", ""),
+        go_files=tuple(directory / name for name in names),
+        export=Path(value["Export"]) if value.get("Export") else None,
+        imports=tuple(value.get("Imports", ())),
+        import_map=value.get("ImportMap") or {},
+        needs_build=needs_build,
+        in_module=bool(module.get("Main")) and not value.get("DepOnly", False),
+        go_version=str(module.get("GoVersion", "")),
+    )
