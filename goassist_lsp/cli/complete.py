@@ -8,7 +8,6 @@ import json
 import sys
 from typing import Any
 
-from goassist_index.errors import ModelError
 from goassist_lsp.app import Assistant
 from goassist_lsp.cli.check import as_json as verdict_json
 from goassist_lsp.cli.position import read_position
@@ -49,9 +48,8 @@ async def _complete(position: str, n: int, model: str | None) -> Completion:
     try:
         # No folder is given: the file's own workspace is found from its path.
         await assistant.start(())
-        for problem in assistant.problems:
-            if isinstance(problem, ModelError):
-                raise problem
+        if assistant.problems:
+            raise assistant.problems[0]
         return await assistant.complete(snapshot, offset, CancelToken(), n=n, requested=True)
     finally:
         await assistant.close()

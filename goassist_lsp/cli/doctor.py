@@ -109,19 +109,18 @@ def look_at_model() -> Finding:
 
 
 def look_at_build(*, fix: bool) -> Finding:
-    """Whether the native library runs on this CPU, tried in a child process; `fix` builds it anew if not."""
+    """Whether the native library runs on this CPU, tried in a child process; `fix` builds it anew if not.
+
+    Raises ModelError when the build itself fails.
+    """
     from goassist_models import native
 
     state = native.check_build()
-    if not state.ok and fix:
-        try:
-            native.rebuild(lambda line: print(line, file=sys.stderr))
-        except GoassistError as error:
-            return Finding("build", "failure", error.what, error.cure or "")
-        state = native.check_build()
-    if state.ok:
-        return Finding("build", "ok", state.seen)
-    return Finding("build", "failure", state.seen, "run `goassist-lsp doctor --fix` to build it for this CPU")
+    if state.problem is not None and fix:
+        state = native.rebuild(lambda line: print(line, file=sys.stderr))
+    if state.problem is not None:
+        return Finding("build", "failure", state.problem.what, state.problem.cure or "")
+    return Finding("build", "ok", f"{native.PACKAGE} {state.version}, runs on this CPU ({state.features_key})")
 
 
 def look_at_cache() -> Finding:
