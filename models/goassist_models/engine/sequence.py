@@ -26,7 +26,7 @@ class GrowingSequence:
         self.finish_reason: FinishReason | None = None
         self._logprob_sum = 0.0
         # A token may end inside a character: the decoder holds its first bytes back until the rest comes.
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def accept(self, token: int, piece: bytes, logprob: float) -> bool:
         """Take a chosen token; return whether text was added: not while tie or character is unfinished."""
@@ -34,7 +34,11 @@ class GrowingSequence:
         self._logprob_sum += logprob
         if self.tie:
             piece, self.tie = piece[len(self.tie) :], self.tie[len(piece) :]
-        added = self._decoder.decode(piece)
+        try:
+            added = self._decoder.decode(piece)
+        except UnicodeDecodeError:
+            self.finish_reason = "stop"  # not text any more: what came before still is
+            return False
         self.text += added
         self.untied_tokens += not self.tie
         return bool(added)

@@ -1,0 +1,268 @@
+"""The llama engine over tiny models: cache reuse, healing, several sequences, stops and bad files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from goassist_index.errors import ModelError
+from goassist_models.engine import CancelToken, GenerateRequest, Generation
+from goassist_models.engine.llama import LlamaEngine, LlamaSettings
+from goassist_models.infill import FORMS, InfillPrompt
+from support import tiny_gguf
+
+SETTINGS = LlamaSettings(n_ctx=512, chunk_tokens=16, threads=1, preflight=False)
+FOLLOWS = {
+    "fmt": ["."],
+    ".": ["Close", "Println"],
+    "Close": ["("],
+    "Println": ["("],
+    "(": ["err", ")"],
+    "err": [")"],
+    "<|fim_middle|>": ["return"],
+    "return": [" "],
+    " ": ["nil"],
+    "\n": ["\t\t"],
+    "\t\t": ["return"],
+    "x": ["x"],
+}
+
+
+@pytest.fixture(scope="session")
+def bigram_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_gguf.write_bigram_model(tmp_path_factory.mktemp("models") / "bigram.gguf", FOLLOWS)
+
+
+@pytest.fixture(scope="session")
+def random_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_gguf.write_random_model(tmp_path_factory.mktemp("models") / "random.gguf")
+
+
+@pytest.fixture
+async def engine(bigram_path: Path) -> AsyncIterator[LlamaEngine]:
+    loaded = await LlamaEngine.load(bigram_path, SETTINGS)
+    yield loaded
+    await loaded.close()
+
+
+@pytest.fixture
+async def deep(random_path: Path) -> AsyncIterator[LlamaEngine]:
+    loaded = await LlamaEngine.load(random_path, SETTINGS)
+    yield loaded
+    await loaded.close()
+
+
+def request(prefix: str, suffix: str = "\n}\n", form: str = "joined", **wanted: object) -> GenerateRequest:
+    wanted.setdefault("max_tokens", 12)
+    return GenerateRequest(InfillPrompt(FORMS[form], prefix, suffix), **wanted)  # type: ignore[arg-type]
+
+
+async def ask(engine: LlamaEngine, prefix: str, **wanted: object) -> Generation:
+    (generation,) = await engine.generate(request(prefix, **wanted), CancelToken())
+    return generation
+
+
+async def test_half_typed_word_is_continued_against_the_likelier_one(engine: LlamaEngine) -> None:
+    assert (await ask(engine, "fmt.")).text == "Close(err)"
+    assert (await ask(engine, "fmt.Pri")).text == "ntln(err)"
+
+
+async def test_tabs_of_a_new_line_are_healed(engine: LlamaEngine) -> None:
+    assert (await ask(engine, "fmt\n\t")).text == "\treturn nil"
+    assert (await ask(engine, "fmt\n\t\t")).text == "return nil"
+
+
+async def test_empty_prefix_is_answered_without_healing(engine: LlamaEngine) -> None:
+    assert (await ask(engine, "")).text == "return nil"
+
+
+async def test_end_token_is_not_in_the_text(engine: LlamaEngine) -> None:
+    answer = await ask(engine, "fmt.Pr")
+    assert (answer.text, answer.finish_reason) == ("intln(err)", "eos")
+
+
+async def test_until_ends_the_sequence_with_the_token_that_met_it(engine: LlamaEngine) -> None:
+    answer = await ask(engine, "fmt.Pr", until=lambda text: "(" in text)
+    assert (answer.text, answer.finish_reason) == ("intln(", "stop")
+
+
+async def test_until_never_sees_healed_bytes(engine: LlamaEngine) -> None:
+    seen: list[str] = []
+    await ask(engine, "fmt.Pr", until=lambda text: bool(seen.append(text)))
+    assert seen == ["intln", "intln(", "intln(err", "intln(err)"]
+
+
+async def test_max_tokens_ends_the_sequence(engine: LlamaEngine) -> None:
+    answer = await ask(engine, "fmt.Pr", max_tokens=2)
+    assert (answer.text, answer.finish_reason) == ("intln(", "length")
+
+
+async def test_first_of_several_is_greedy_and_each_ends_by_itself(engine: LlamaEngine) -> None:
+    answers = await engine.generate(request("fmt.", n=4, seed=11), CancelToken())
+    assert len(answers) == 4
+    assert answers[0].text == (await ask(engine, "fmt.")).text
+    assert all(answer.finish_reason in ("eos", "length", "stop") for answer in answers)
+
+
+async def test_same_seed_gives_the_same_texts(deep: LlamaEngine) -> None:
+    wanted = request("fmt.Println(err)", n=3, temperature=0.9, seed=5)
+    first = await deep.generate(wanted, CancelToken())
+    second = await deep.generate(wanted, CancelToken())
+    assert [answer.text for answer in first] == [answer.text for answer in second]
+
+
+async def test_more_sequences_than_the_context_holds_are_not_made(engine: LlamaEngine) -> None:
+    assert len(await engine.generate(request("fmt.", n=9), CancelToken())) == SETTINGS.sequences
+
+
+async def test_typing_on_reads_only_what_was_typed(engine: LlamaEngine) -> None:
+    prefix = "return err\n" * 12 + "fmt."
+    first = await ask(engine, prefix)
+    second = await ask(engine, prefix + "Prin")
+    assert first.timings.read_tokens > 50
+    assert second.timings.read_tokens <= 2
+
+
+async def test_typing_through_the_answer_reads_one_token(engine: LlamaEngine) -> None:
+    first = await ask(engine, "return nil\nfmt.Pr")
+    second = await ask(engine, "return nil\nfmt.Pr" + first.text)
+    assert second.timings.read_tokens == 1
+
+
+async def test_reused_cells_give_the_same_text_as_a_fresh_read(deep: LlamaEngine, random_path: Path) -> None:
+    await ask(deep, "func a() {\n\tfmt.Close(nil)\n\treturn err", max_tokens=20)
+    reused = await ask(deep, "func a() {\n\tfmt.Println(nil)\n\treturn e", max_tokens=20)
+    fresh_engine = await LlamaEngine.load(random_path, SETTINGS)
+    fresh = await ask(fresh_engine, "func a() {\n\tfmt.Println(nil)\n\treturn e", max_tokens=20)
+    await fresh_engine.close()
+    assert reused.timings.read_tokens < fresh.timings.read_tokens
+    assert reused.text == fresh.text
+    assert reused.mean_logprob == pytest.approx(fresh.mean_logprob, abs=1e-3)
+
+
+async def test_sequences_do_not_disturb_each_other(deep: LlamaEngine) -> None:
+    alone = await ask(deep, "fmt.Println(err)", max_tokens=20)
+    together = await deep.generate(request("fmt.Println(err)", n=4, max_tokens=20, seed=3), CancelToken())
+    again = await ask(deep, "fmt.Println(err)", max_tokens=20)
+    assert alone.text == together[0].text == again.text
+
+
+async def test_cancelled_request_does_not_raise(engine: LlamaEngine) -> None:
+    cancel = CancelToken()
+    cancel.cancel()
+    answers = await engine.generate(request("fmt.", n=2), cancel)
+    assert [(answer.text, answer.finish_reason) for answer in answers] == [("", "cancelled")] * 2
+
+
+async def test_cancel_in_the_token_loop_keeps_the_text_so_far(engine: LlamaEngine) -> None:
+    cancel = CancelToken()
+
+    def until(text: str) -> bool:
+        cancel.cancel()
+        return False
+
+    (answer,) = await engine.generate(request("fmt.Pr", until=until), cancel)
+    assert (answer.text, answer.finish_reason) == ("intln", "cancelled")
+
+
+class CancelledAfter(CancelToken):
+    """A token that reports the cancel from its n-th question on: a cancel at an exact place."""
+
+    def __init__(self, questions: int) -> None:
+        super().__init__()
+        self.left = questions
+
+    @property
+    def cancelled(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+async def test_cancelled_prompt_read_is_continued_by_the_next_request(engine: LlamaEngine) -> None:
+    prefix = "return err\n" * 20
+    (broken_off,) = await engine.generate(request(prefix), CancelledAfter(4))
+    assert broken_off.finish_reason == "cancelled"
+    assert 0 < broken_off.timings.read_tokens < broken_off.timings.prompt_tokens
+    whole = await ask(engine, prefix)
+    assert whole.timings.read_tokens + broken_off.timings.read_tokens == whole.timings.prompt_tokens - 2
+
+
+async def test_zero_tokens_only_read_the_prompt(engine: LlamaEngine) -> None:
+    prefix = "return err\n" * 12
+    (read,) = await engine.generate(request(prefix, max_tokens=0), CancelToken())
+    assert (read.text, read.finish_reason) == ("", "length")
+    assert (await ask(engine, prefix)).timings.read_tokens == 1
+
+
+async def test_prompt_too_long_for_the_context_is_an_error_and_the_engine_lives(engine: LlamaEngine) -> None:
+    with pytest.raises(ModelError, match="context holds 512"):
+        await ask(engine, "x" * 600)
+    assert (await ask(engine, "fmt.Pri")).text == "ntln(err)"
+
+
+async def test_error_in_until_reaches_the_caller_and_the_engine_lives(engine: LlamaEngine) -> None:
+    def until(text: str) -> bool:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await ask(engine, "fmt.", until=until, n=2)
+    assert (await ask(engine, "fmt.Pri")).text == "ntln(err)"
+
+
+async def test_source_text_cannot_forge_special_tokens(engine: LlamaEngine) -> None:
+    for text in ("<|fim_middle|>", "<tool_call>"):
+        assert engine.count_tokens(f"a{text}b") == len(f"a{text}b")
+
+
+async def test_prompts_that_fill_the_context_again_and_again_are_answered(engine: LlamaEngine) -> None:
+    for number in range(6):
+        answer = await ask(engine, f"{number}" + "y" * 440 + "\nfmt.", n=1)
+        assert answer.text == "Close(err)"
+
+
+async def test_requests_from_many_tasks_are_answered_in_order(engine: LlamaEngine) -> None:
+    answers = await asyncio.gather(*(ask(engine, prefix) for prefix in ("fmt.Pr", "", "fmt.", "fmt.Pri")))
+    assert [answer.text for answer in answers] == ["intln(err)", "return nil", "Close(err)", "ntln(err)"]
+
+
+async def test_task_that_is_given_up_stops_its_request(engine: LlamaEngine) -> None:
+    cancel = CancelToken()
+    task = asyncio.create_task(engine.generate(request("fmt."), cancel))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert cancel.cancelled
+
+
+async def test_closed_engine_refuses_requests(bigram_path: Path) -> None:
+    engine = await LlamaEngine.load(bigram_path, SETTINGS)
+    await engine.close()
+    await engine.close()
+    with pytest.raises(ModelError, match="closed"):
+        await ask(engine, "fmt.")
+
+
+async def test_truncated_model_is_refused_by_name(bigram_path: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "half.gguf"
+    broken.write_bytes(bigram_path.read_bytes()[:-1000])
+    with pytest.raises(ModelError, match=r"half\.gguf.*truncated"):
+        await LlamaEngine.load(broken, SETTINGS)
+
+
+async def test_model_without_infill_tokens_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiny_gguf, "SPECIALS", ("<|endoftext|>",))
+    path = tiny_gguf.write_bigram_model(tmp_path / "plain.gguf", {})
+    with pytest.raises(ModelError, match="no infill tokens"):
+        await LlamaEngine.load(path, SETTINGS)
+
+
+async def test_model_that_the_library_rejects_is_an_error(tmp_path: Path) -> None:
+    path = tiny_gguf.write_bigram_model(
+        tmp_path / "odd.gguf", {}, metadata={"general.architecture": "no-such-architecture"}
+    )
+    with pytest.raises(ModelError, match=r"odd\.gguf"):
+        await LlamaEngine.load(path, SETTINGS)
