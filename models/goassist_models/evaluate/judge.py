@@ -1,12 +1,13 @@
 """The independent judge of Go text: the Go compiler itself, one package at a time, never our own type service.
 
 `go list -export` compiles a module's dependencies once; then one file of a package is replaced and the package
-is compiled alone with `go tool compile`. Packages with cgo, assembly or embedded files go through
-`go build -overlay`, which gives the same answer more slowly.
+is compiled alone with `go tool compile` (after `go tool cgo` where it needs that). Where the replaced text
+imports something that was not compiled before, `go build -overlay` says the same more slowly.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from collections.abc import Mapping
@@ -54,7 +55,7 @@ class CompileJudge:
 
     def __init__(self, directory: Path, packages: tuple[GoPackage, ...]) -> None:
         self.directory = directory
-        self.packages = tuple(p for p in packages if p.in_module and p.go_files)
+        self.packages = tuple(p for p in packages if p.in_module and (p.go_files or p.cgo_files))
         self._by_directory = {p.directory: p for p in self.packages}
         self._exports = {p.import_path: p.export for p in packages if p.export is not None}
         self._untouched: dict[Path, bool] = {}
@@ -76,29 +77,45 @@ class CompileJudge:
     def package_of(self, path: Path) -> GoPackage:
         """Package that `path` is built into. Raises GoassistError for a file of no package."""
         package = self._by_directory.get(path.parent)
-        if package is None or path not in package.go_files:
+        if package is None or path not in (*package.go_files, *package.cgo_files):
             raise GoassistError("the file belongs to no package that is built here", path=str(path))
         return package
 
     def judge(self, package: GoPackage, replaced: Mapping[Path, bytes]) -> Judgement:
         """Compile `package` with `replaced` in place of files on disk."""
         names = {*package.imports, *(name for text in replaced.values() for name in _imports(text))}
-        if package.needs_build or not all(self._has_export(package, name) for name in names):
+        if not all(self._has_export(package, name) for name in names):
             return _judgement(build_overlay(self.directory, package.import_path, replaced))
         with tempfile.TemporaryDirectory() as scratch:
-            files = [str(_copy(path, replaced, Path(scratch))) for path in package.go_files]
-            config = Path(scratch) / "importcfg"
-            config.write_text(self._import_config(package))
-            # Never the null device: the compiler removes its output when it fails, and root may do that there.
-            output = str(Path(scratch) / "package.o")
-            inputs = ["-p", package.import_path, "-importcfg", str(config)]
-            arguments = ["tool", "compile", "-e", *inputs, "-o", output]
-            if package.go_version:
-                arguments.append(f"-lang=go{'.'.join(package.go_version.split('.')[:2])}")
-            return _judgement(run_go([*arguments, *files], package.directory, timeout_s=300))
+            return self._compile(package, replaced, Path(scratch))
+
+    def _compile(self, package: GoPackage, replaced: Mapping[Path, bytes], scratch: Path) -> Judgement:
+        files = [_copy(path, replaced, scratch) for path in package.go_files]
+        if package.cgo_files:
+            sources = [_copy(path, replaced, scratch) for path in package.cgo_files]
+            generated = scratch / "cgo"
+            # Generates the Go half only; no C is compiled. Line numbers stay those of the sources.
+            arguments = ["tool", "cgo", "-objdir", str(generated), "-importpath", package.import_path, "--"]
+            done = run_go([*arguments, "-I", str(package.directory), *map(str, sources)], package.directory)
+            if not done.ok:
+                return _judgement(done)
+            files += [generated / "_cgo_gotypes.go", *(generated / f"{p.stem}.cgo1.go" for p in sources)]
+        config = scratch / "importcfg"
+        config.write_text(self._import_config(package))
+        # Never the null device: the compiler removes its output when it fails, and root may do that there.
+        arguments = ["tool", "compile", "-e", "-p", package.import_path, "-importcfg", str(config)]
+        arguments += ["-o", str(scratch / "package.o")]
+        if package.embeds:
+            embedded = scratch / "embedcfg"
+            names = {file: str(package.directory / file) for found in package.embeds.values() for file in found}
+            embedded.write_text(json.dumps({"Patterns": dict(package.embeds), "Files": names}))
+            arguments += ["-embedcfg", str(embedded)]
+        if package.go_version:
+            arguments.append(f"-lang=go{'.'.join(package.go_version.split('.')[:2])}")
+        return _judgement(run_go([*arguments, *map(str, files)], package.directory, timeout_s=300))
 
     def _has_export(self, package: GoPackage, name: str) -> bool:
-        return name == "unsafe" or package.import_map.get(name, name) in self._exports
+        return name in ("C", "unsafe") or package.import_map.get(name, name) in self._exports
 
     def _import_config(self, package: GoPackage) -> str:
         lines = [f"importmap {old}={new}" for old, new in package.import_map.items()]
