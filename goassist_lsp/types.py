@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from goassist_index.boundary import Hole
 from goassist_index.verdict import Verdict
 from goassist_models.engine import Generation
 
@@ -32,6 +33,7 @@ class CursorContext:
     `closers` is what must be closed by the candidate, as closing brackets in order ("" when none): brackets
     open before the cursor that the text after it does not close. `spare_closers` is the reverse: closing
     brackets after the cursor that nothing before it opens, which the candidate has to open.
+    `hole` is the same for the question where a candidate ends.
     """
 
     snapshot: DocumentSnapshot
@@ -46,6 +48,7 @@ class CursorContext:
     closers: str
     spare_closers: str
     in_function: bool
+    hole: Hole
 
     @property
     def multiline(self) -> bool:

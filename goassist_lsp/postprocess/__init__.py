@@ -11,6 +11,7 @@ Filter = Callable[[Candidate, CursorContext], Candidate | None]
 
 ORDER: tuple[Filter, ...] = (
     layout.normalise_line_ends,
+    layout.drop_doubled_space,
     layout.drop_blank,
     trim.cut_at_syntactic_end,
     repeats.cut_overlap_with_line_suffix,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from goassist_index.scan import CLOSER_OF, Token, statement_ends, tokens
+from goassist_index.boundary import steps
+from goassist_index.scan import CLOSER_OF, Token, holds_elements, literal_end, tokens
 from goassist_lsp.types import Candidate, CursorContext
+
+_OPENER_OF = {closer: opener for opener, closer in CLOSER_OF.items()}
 
 
 def balance_brackets(candidate: Candidate, context: CursorContext) -> Candidate | None:
@@ -16,56 +19,89 @@ def balance_brackets(candidate: Candidate, context: CursorContext) -> Candidate 
 
 def settle(text: str, context: CursorContext) -> str | None:
     """`text` with its brackets balanced against the place, or None when no bracket at its end can do it."""
-    opened, owed = _left_open(text, context)
-    if opened is None:
+    if context.hole.literal and context.hole.literal_closed:
+        return text if _stays_in_literal(text, context.hole.literal) else None
+    state = _left_open(text, context)
+    if state is None:
         return None
-    spare = list(context.spare_closers)
-    if len(opened) < len(spare):
-        missing = spare[: len(spare) - len(opened)]
-        if missing != ["}"] or context.kind != "line":
-            return None
-        return text.rstrip() + " {"
-    surplus = opened[: len(opened) - len(spare)] if spare else opened
-    if spare and [CLOSER_OF[bracket.text] for bracket in reversed(opened[len(surplus) :])] != spare:
+    opened, due = state
+    wanted = [_OPENER_OF[closer] for closer in reversed(context.spare_closers)]
+    if due and wanted:
         return None
-    if spare and surplus:
-        return None
-    text = text.rstrip() if surplus or owed else text
-    for bracket in reversed(surplus):
+    depth = len(wanted)
+    if [token.text for token in opened[:depth]] != wanted:
+        return _with_block_opened(text, opened, wanted, context)
+    for bracket in reversed(opened[depth:]):
         text = _close(text, bracket, context)
-    return text + "".join(owed)
+    return _without_comment(text) + due if due else text
 
 
-def _left_open(text: str, context: CursorContext) -> tuple[list[Token] | None, list[str]]:
-    """Brackets that `text` opens and leaves open, and what is still owed to the place; None if it overcloses."""
-    owed = list(context.closers)
+def _stays_in_literal(text: str, quote: str) -> bool:
+    return not literal_end(text, quote) and ("\n" not in text or quote == "`")
+
+
+def _with_block_opened(
+    text: str, opened: list[Token], wanted: list[str], context: CursorContext
+) -> str | None:
+    """A header cut short gets the brace of the block behind it: `for i := range x` becomes `for i := range x {`."""
+    if wanted != ["{"] or context.kind != "line" or any(token.text == "{" for token in opened):
+        return None
+    for bracket in reversed(opened):
+        text = _close(text, bracket, context)
+    return _without_comment(text) + " {"
+
+
+def _left_open(text: str, context: CursorContext) -> tuple[list[Token], str] | None:
+    """Brackets that `text` leaves open and closers that it still has to say; None if it overcloses or breaks off."""
+    hole = context.hole
+    if hole.literal and not literal_end(text, hole.literal):
+        return None
     opened: list[Token] = []
-    for token in tokens(text):
+    owed, due = hole.closers, hole.due
+    for step in steps(text, hole):
+        token = step.token
+        if step.foreign or (token.kind in ("string", "comment") and not token.closed):
+            return None
         if token.kind == "open":
             opened.append(token)
         elif token.kind == "close":
-            if opened and CLOSER_OF[opened[-1].text] == token.text:
+            if opened:
                 opened.pop()
-            elif not opened and owed and owed[0] == token.text:
-                owed.pop(0)
             else:
-                return None, owed
-        elif token.kind in ("string", "comment") and not token.closed:
-            return None, owed
-    return opened, owed
+                owed, due = owed[1:], max(0, due - 1)
+    return opened, owed[:due]
 
 
 def _close(text: str, bracket: Token, context: CursorContext) -> str:
-    """Close one bracket: a brace on a line of its own behind whole statements, another where the text ends."""
-    if bracket.text != "{":
-        return text.rstrip().rstrip(",") + CLOSER_OF[bracket.text]
+    """Close one bracket: a block's brace on a line of its own behind whole statements, another where the text ends."""
+    closer = CLOSER_OF[bracket.text]
     before, inner = text[: bracket.end], text[bracket.end :]
-    if "\n" not in inner:
-        # `T{a, b` and `interface{` go on in their line; `if x {` wants a block.
-        return text + "}" if inner.strip() else before + "\n" + _indent(before, context) + "}"
-    ends = statement_ends(inner)
-    kept = inner[: ends[-1]] if ends else ""
-    return before + kept + "\n" + _indent(before, context) + "}"
+    elements = holds_elements(context.function_prefix + before, len(context.function_prefix) + bracket.start)
+    if bracket.text == "{" and ("\n" in inner.strip() or (not inner.strip() and not elements)):
+        return before + _whole_lines(inner, elements) + "\n" + _indent(before, context) + closer
+    return _without_comment(text).rstrip(",") + ("" if elements or not inner.strip() else " ") + closer
+
+
+def _whole_lines(inner: str, elements: bool) -> str:
+    """The lines of a bracket's content up to the last at which a statement, or an element and its comma, ends."""
+    end, depth = 0, 0
+    last: Token | None = None
+    for token in tokens(inner + "\n"):
+        if token.kind == "newline":
+            if last is not None and depth == 0 and (last.text == "," if elements else last.ends_statement):
+                end = last.end
+        elif token.kind != "comment":
+            depth += {"open": 1, "close": -1}.get(token.kind, 0)
+            last = token
+    return inner[:end]
+
+
+def _without_comment(text: str) -> str:
+    """`text` without white space and a comment at its end, in which a bracket would be lost."""
+    last = [*tokens(text.rstrip())][-1:]
+    if last and last[0].kind == "comment" and last[0].text.startswith("//"):
+        text = text[: last[0].start]
+    return text.rstrip()
 
 
 def _indent(before: str, context: CursorContext) -> str:

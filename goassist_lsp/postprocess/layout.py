@@ -18,6 +18,13 @@ def normalise_line_ends(candidate: Candidate, context: CursorContext) -> Candida
     return replace(candidate, insert_text=text)
 
 
+def drop_doubled_space(candidate: Candidate, context: CursorContext) -> Candidate:
+    """No blanks or tabs at the start where some stand before the cursor already."""
+    if context.hole.literal or not context.line_prefix[-1:].isspace():
+        return candidate
+    return replace(candidate, insert_text=candidate.insert_text.lstrip(" \t"))
+
+
 def drop_blank(candidate: Candidate, context: CursorContext) -> Candidate | None:
     """Drop what would show nothing."""
     return candidate if candidate.insert_text.strip() else None
@@ -48,6 +55,6 @@ def indent_with_tabs(candidate: Candidate, context: CursorContext) -> Candidate:
 def strip_trailing_space(candidate: Candidate, context: CursorContext) -> Candidate:
     """No white space at the end, unless the rest of the line follows directly."""
     text = candidate.insert_text
-    if context.line_suffix.strip():
+    if context.line_suffix.strip() or context.hole.literal_closed:
         return replace(candidate, insert_text=text.rstrip("\n"))
     return replace(candidate, insert_text=text.rstrip())

@@ -4,24 +4,37 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from goassist_index.boundary import MIN_TELLING_CHARS, repeat_of_following, steps
 from goassist_lsp.types import Candidate, CursorContext
 
-# Lines such as "}" or "})" recur by nature and prove nothing.
-MIN_TELLING_CHARS = 4
+MIN_OVERLAP_CHARS = 2
 MIN_LOOP_CHARS = 7
+MAX_LOOP_LINES = 4
 
 
 def cut_overlap_with_line_suffix(candidate: Candidate, context: CursorContext) -> Candidate | None:
-    """Take off an end of the candidate that the rest of the cursor's line says again."""
-    rest = context.line_suffix.strip()
-    if not rest:
+    """Take off an end of the candidate that the rest of the cursor's line says again.
+
+    A part of that rest counts only where the model was cut off while saying it: `b` behind `f(a, b` is no repeat.
+    """
+    rest = context.hole.rest
+    if not rest or context.hole.literal:
         return candidate
     text = candidate.insert_text.rstrip()
-    for size in range(min(len(rest), len(text)), 0, -1):
-        if text.endswith(rest[:size]) and _is_token_boundary(text, len(text) - size, rest, size):
-            kept = text[: len(text) - size]
+    smallest = MIN_OVERLAP_CHARS if candidate.generation.finish_reason == "length" else len(rest)
+    for size in range(min(len(rest), len(text)), smallest - 1, -1):
+        start = len(text) - size
+        if not text.endswith(rest[:size]) or not _is_token_boundary(text, start, rest, size):
+            continue
+        if _settled(text, start, context):
+            kept = text[:start]
             return replace(candidate, insert_text=kept) if kept.strip() else None
     return candidate
+
+
+def _settled(text: str, end: int, context: CursorContext) -> bool:
+    """Whether a token begins at `end` and the text before it has the brackets that its place wants."""
+    return any(step.token.start == end and step.settled(context.hole) for step in steps(text, context.hole))
 
 
 def _is_token_boundary(text: str, start: int, rest: str, size: int) -> bool:
@@ -37,29 +50,23 @@ def _wordlike(char: str) -> bool:
 
 def cut_lines_of_suffix(candidate: Candidate, context: CursorContext) -> Candidate | None:
     """Cut a candidate of several lines in front of a line that is the next one behind the cursor."""
-    following = next((line.strip() for line in context.suffix.splitlines()[1:] if line.strip()), "")
-    if len(following) < MIN_TELLING_CHARS:
+    start = repeat_of_following(candidate.insert_text, context.hole, whole=True)
+    if start is None:
         return candidate
-    lines = candidate.insert_text.split("\n")
-    for index, line in enumerate(lines):
-        whole = index > 0 or not context.line_prefix.strip()
-        if whole and line.strip() == following:
-            kept = "\n".join(lines[:index])
-            return replace(candidate, insert_text=kept) if kept.strip() else None
-    return candidate
+    kept = candidate.insert_text[:start]
+    return replace(candidate, insert_text=kept) if kept.strip() else None
 
 
 def cut_loops(candidate: Candidate, context: CursorContext) -> Candidate:
-    """Cut in front of the third occurrence of a line: a small model that repeats itself does not stop."""
-    seen: dict[str, int] = {}
+    """Cut where the same one to four lines come for the third time running: small models get stuck so."""
     lines = candidate.insert_text.split("\n")
-    for index, line in enumerate(lines):
-        text = line.strip()
-        if len(text) < MIN_LOOP_CHARS:
-            continue
-        seen[text] = seen.get(text, 0) + 1
-        if seen[text] == 3:
-            return replace(candidate, insert_text="\n".join(lines[:index]))
+    said = [line.strip() for line in lines]
+    for end in range(3, len(said) + 1):
+        for size in range(1, min(MAX_LOOP_LINES, end // 3) + 1):
+            last = said[end - size : end]
+            telling = max(map(len, last)) >= MIN_LOOP_CHARS
+            if telling and last == said[end - 2 * size : end - size] == said[end - 3 * size : end - 2 * size]:
+                return replace(candidate, insert_text="\n".join(lines[: end - size]))
     return candidate
 
 

@@ -92,9 +92,9 @@ class Token:
         return quote == "`" or backslashes % 2 == 0
 
 
-def tokens(text: str) -> Iterator[Token]:
-    """All tokens of `text` in order; white space other than newlines is passed over."""
-    for match in _TOKEN.finditer(text):
+def tokens(text: str, start: int = 0) -> Iterator[Token]:
+    """All tokens of `text` from `start` on, in order; white space other than newlines is passed over."""
+    for match in _TOKEN.finditer(text, start):
         kind = match.lastgroup
         assert kind is not None
         yield Token(kind, match.start(), match.end(), match.group())  # type: ignore[arg-type]
@@ -115,17 +115,41 @@ class Brackets:
 
 def brackets(text: str) -> Brackets:
     """Unmatched brackets of `text`. A closer of the wrong kind counts as unmatched and closes nothing."""
+    opened, closers = _unmatched(text)
+    return Brackets("".join(closers), "".join(token.text for token in opened))
+
+
+def open_brackets(text: str) -> tuple[Token, ...]:
+    """The opening brackets that `text` leaves open, outermost first."""
+    return tuple(_unmatched(text)[0])
+
+
+def _unmatched(text: str) -> tuple[list[Token], list[str]]:
     closers: list[str] = []
-    openers: list[str] = []
+    opened: list[Token] = []
     for token in tokens(text):
         if token.kind == "open":
-            openers.append(token.text)
+            opened.append(token)
         elif token.kind == "close":
-            if openers and CLOSER_OF[openers[-1]] == token.text:
-                openers.pop()
+            if opened and CLOSER_OF[opened[-1].text] == token.text:
+                opened.pop()
             else:
                 closers.append(token.text)
-    return Brackets("".join(closers), "".join(openers))
+    return opened, closers
+
+
+def holds_elements(text: str, index: int) -> bool:
+    """Whether the bracket at `index` holds elements parted by commas: any but a block's brace.
+
+    gofmt sets a space before the brace of a block and none before that of a composite literal, unless it stands
+    inside of another one.
+    """
+    if text[index] != "{":
+        return True
+    before = text[:index]
+    if not before or not before[-1].isspace():
+        return bool(before) and not before.endswith((")", "struct", "interface"))
+    return before.rstrip().endswith((",", ":")) or (before.endswith("\t") and before.rstrip().endswith("{"))
 
 
 def open_literal(text: str) -> str | None:
