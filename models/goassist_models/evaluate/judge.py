@@ -53,11 +53,11 @@ class CompileJudge:
     Files beside the replaced ones are those on disk. Thread-safe: several threads may judge at once.
     """
 
-    def __init__(self, directory: Path, packages: tuple[GoPackage, ...]) -> None:
+    def __init__(self, directory: Path, packages: tuple[GoPackage, ...], exports: Mapping[str, Path]) -> None:
         self.directory = directory
         self.packages = tuple(p for p in packages if p.in_module and (p.go_files or p.cgo_files))
         self._by_directory = {p.directory: p for p in self.packages}
-        self._exports = {p.import_path: p.export for p in packages if p.export is not None}
+        self._exports = exports
         self._untouched: dict[Path, bool] = {}
 
     @classmethod
@@ -66,7 +66,17 @@ class CompileJudge:
 
         Raises GoassistError when `go list` names no package.
         """
-        return cls(directory, list_packages(directory, patterns, export=True))
+        packages = list_packages(directory, patterns, export=False)
+        own = {p.import_path for p in packages if p.in_module}
+        imported = {p.import_map.get(name, name) for p in packages if p.in_module for name in p.imports}
+        if any(p.cgo_files for p in packages if p.in_module):
+            imported |= {"runtime/cgo", "syscall"}  # what the generated half imports
+        # Only what is imported is built: a package that nobody imports may take a C compiler minutes.
+        wanted = sorted(imported - {"C", "unsafe"})
+        built = list_packages(directory, wanted, export=True) if wanted else ()
+        exports = {p.import_path: p for p in built}
+        packages = tuple(p for p in packages if p.import_path in own)
+        return cls(directory, packages, {n: p.export for n, p in exports.items() if p.export is not None})
 
     def accepts_untouched(self, package: GoPackage) -> bool:
         """Whether this judge accepts the package as it is on disk; asked once a package."""
