@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ class TypeChecker:
     async def warm(self, path: Path) -> None:
         """Have the package of this file loaded before it is asked for."""
         service = await self._service_for(path)
-        await service.open(path)
+        await service.open(path.parent)
 
     async def reload(self) -> None:
         """Begin again with every workspace, as after a change outside of the editor."""
@@ -71,7 +72,7 @@ class TypeChecker:
     async def stats(self) -> dict[str, Any]:
         """What each running service says of itself, by workspace folder."""
         return {
-            str(root): await task.result().stats()
+            str(root): asdict(await task.result().stats())
             for root, task in self._services.items()
             if task.done() and not task.cancelled() and task.exception() is None
         }
