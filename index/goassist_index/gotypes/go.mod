@@ -1,0 +1,3 @@
+module goassist.dev/gotypes
+
+go 1.23

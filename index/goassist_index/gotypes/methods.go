@@ -1,0 +1,197 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+// methods are the requests, each as its ordered part, which returns the slow part.
+var methods = map[string]func(*session, json.RawMessage) (func() (any, error), error){
+	"open":    openMethod,
+	"overlay": overlayMethod,
+	"close":   closeMethod,
+	"check":   checkMethod,
+	"stats":   statsMethod,
+}
+
+// fileParams are the parameters of all requests about a file. Offsets count bytes.
+type fileParams struct {
+	Dir     string   `json:"dir"`
+	File    string   `json:"file"`
+	Text    *string  `json:"text"`
+	Offset  int      `json:"offset"`
+	End     *int     `json:"end"`
+	Inserts []string `json:"inserts"`
+	WaitMS  int      `json:"wait_ms"`
+}
+
+func readParams(raw json.RawMessage) (fileParams, error) {
+	var p fileParams
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return p, badRequest("params: %v", err)
+	}
+	return p, nil
+}
+
+// filePath requires an absolute path, so that it means the same in every process.
+func (p fileParams) filePath() (string, error) {
+	if !filepath.IsAbs(p.File) {
+		return "", badRequest("file must be an absolute path, not %q", p.File)
+	}
+	return filepath.Clean(p.File), nil
+}
+
+func done(result any) func() (any, error) { return func() (any, error) { return result, nil } }
+
+func openMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
+	p, err := readParams(raw)
+	if err != nil {
+		return nil, err
+	}
+	if !filepath.IsAbs(p.Dir) {
+		return nil, badRequest("dir must be an absolute path, not %q", p.Dir)
+	}
+	s.open(s.target(hostContext()), filepath.Clean(p.Dir))
+	return done(map[string]any{}), nil
+}
+
+func overlayMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
+	p, err := readParams(raw)
+	if err != nil {
+		return nil, err
+	}
+	file, err := p.filePath()
+	if err != nil {
+		return nil, err
+	}
+	if p.Text == nil {
+		return nil, badRequest("overlay needs text")
+	}
+	if s.sources.setOverlay(file, []byte(*p.Text)) {
+		s.changed(file)
+	}
+	return done(map[string]any{}), nil
+}
+
+func closeMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
+	p, err := readParams(raw)
+	if err != nil {
+		return nil, err
+	}
+	file, err := p.filePath()
+	if err != nil {
+		return nil, err
+	}
+	if s.sources.dropOverlay(file) {
+		s.changed(file)
+	}
+	return done(map[string]any{}), nil
+}
+
+// defaultWait is how long a request waits for its package to be loaded.
+const defaultWait = 10 * time.Second
+
+func checkMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
+	p, err := readParams(raw)
+	if err != nil {
+		return nil, err
+	}
+	file, err := p.filePath()
+	if err != nil {
+		return nil, err
+	}
+	if p.Text != nil && s.sources.setOverlay(file, []byte(*p.Text)) {
+		s.changed(file)
+	}
+	from, to := p.Offset, p.Offset
+	if p.End != nil {
+		to = *p.End
+	}
+	return func() (any, error) {
+		verdicts, err := s.check(file, from, to, p.Inserts, time.Duration(p.WaitMS)*time.Millisecond)
+		if err != nil {
+			return nil, err
+		}
+		return map[string]any{"verdicts": verdicts}, nil
+	}, nil
+}
+
+// check finds the file's directory, waits until it is ready and checks there.
+func (s *session) check(file string, from, to int, inserts []string, wait time.Duration) ([]verdict, error) {
+	var verdicts []verdict
+	err := s.within(file, wait, func(d *directory, f *sourceFile) error {
+		if from < 0 || to < from || to > len(f.text.data) {
+			return badRequest("offsets %d to %d are not in the text of %d bytes", from, to, len(f.text.data))
+		}
+		verdicts = d.checkAll(f, from, to, inserts)
+		return nil
+	})
+	if reason, ok := err.(notReady); ok {
+		for range inserts {
+			verdicts = append(verdicts, unknown("%s", string(reason)))
+		}
+		return verdicts, nil
+	}
+	return verdicts, err
+}
+
+// notReady is the reason why nothing can be said about a file yet.
+type notReady string
+
+// Error makes notReady an error.
+func (n notReady) Error() string { return string(n) }
+
+// within runs work on a file whose directory is loaded and up to date, one at a time in each directory.
+func (s *session) within(file string, wait time.Duration, work func(*directory, *sourceFile) error) error {
+	if wait <= 0 {
+		wait = defaultWait
+	}
+	dir := filepath.Dir(file)
+	s.freshen(dir)
+	o := s.open(s.targetOf(file), dir)
+	select {
+	case <-o.ready:
+	case <-time.After(wait):
+		return notReady("loading")
+	}
+	if o.err != nil {
+		return o.err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.dir.universe.recheck()
+	if err := o.dir.refresh(); err != nil {
+		return err
+	}
+	f := o.dir.files[filepath.Base(file)]
+	if f == nil {
+		if !isGoFile(filepath.Base(file)) {
+			return notReady("not a Go file of a package")
+		}
+		return badRequest("%s: no such file and no buffer of it", file)
+	}
+	s.mu.Lock()
+	s.checks++
+	s.mu.Unlock()
+	return work(o.dir, f)
+}
+
+func statsMethod(s *session, _ json.RawMessage) (func() (any, error), error) {
+	return func() (any, error) {
+		runtime.GC()
+		var mem runtime.MemStats
+		runtime.ReadMemStats(&mem)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		loaded := 0
+		for _, t := range s.targets {
+			loaded += t.universe.count()
+		}
+		return map[string]any{
+			"heap_bytes": mem.HeapAlloc, "sys_bytes": mem.Sys - mem.HeapReleased, "packages": loaded,
+			"go_version": runtime.Version(), "checks": s.checks, "goroutines": runtime.NumGoroutine(),
+		}, nil
+	}, nil
+}
