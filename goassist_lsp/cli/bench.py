@@ -1,0 +1,17 @@
+"""`bench`: measure verdicts, ghost text, typing, memory and start-up on real modules, through what users run."""
+
+from __future__ import annotations
+
+import argparse
+
+from goassist_lsp.cli import bench_ghost, bench_memory, bench_startup, bench_typing, bench_verdicts
+
+BENCHES = (bench_verdicts, bench_ghost, bench_typing, bench_memory, bench_startup)
+
+
+def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb and its benches to the command line."""
+    verb = verbs.add_parser("bench", help="measure goassist on real modules")
+    names = verb.add_subparsers(dest="bench", metavar="NAME", required=True)
+    for bench in BENCHES:
+        bench.register(names)

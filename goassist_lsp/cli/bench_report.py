@@ -1,0 +1,69 @@
+"""What the benches share on the terminal: modules from arguments, tables on standard output, JSON when asked."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from goassist_index.cachedir import cache_dir
+from goassist_index.errors import GoassistError
+from goassist_models.evaluate.judge import CompileJudge
+from goassist_models.evaluate.modules import ModuleSpec, named_module, pinned_modules, prepare
+
+progress = Console(stderr=True, highlight=False)
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that every bench has."""
+    parser.add_argument("--json", action="store_true", help="print one JSON value instead of a table")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the choice of cases (default 1)")
+
+
+def chosen_modules(arguments: Sequence[str], default: Callable[[ModuleSpec], bool]) -> list[ModuleSpec]:
+    """Modules named on the command line, or those of the pinned list that `default` takes."""
+    if arguments:
+        return [named_module(argument) for argument in arguments]
+    return [spec for spec in pinned_modules() if default(spec)]
+
+
+def open_module(spec: ModuleSpec) -> tuple[Path, CompileJudge]:
+    """Working copy and judge of a module. Raises GoassistError when it cannot be had or built."""
+    directory = prepare(spec, cache_dir())
+    judge = CompileJudge.open(directory)
+    if not judge.packages:
+        raise GoassistError("no package of it can be built here", path=spec.name)
+    return directory, judge
+
+
+def write_lines(path: Path, values: Iterable[dict[str, Any]]) -> None:
+    """Write JSON lines, the directory made when needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
+
+
+def print_json(value: object) -> None:
+    """Print one JSON value on standard output."""
+    print(json.dumps(value, indent=2))
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table on standard output; the first column is left-aligned, numbers to the right."""
+    drawn = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for number, column in enumerate(columns):
+        drawn.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+    for row in rows:
+        drawn.add_row(*("-" if cell is None else str(cell) for cell in row))
+    # A pipe has no width: wide enough that nothing is cut.
+    Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 160).print(drawn)
+
+
+def milliseconds(value: float | None) -> str:
+    """One figure for a table: tenths below 100 ms."""
+    return "-" if value is None else f"{value:.1f}" if value < 100 else f"{value:.0f}"
