@@ -140,11 +140,11 @@ def test_hub_file_is_fetched_by_its_client(entry: registry.ModelEntry, hub: type
 
 
 def test_hub_download_resumes_after_the_line_broke(entry: registry.ModelEntry, hub: type[Hub]) -> None:
-    hub.data = bytes(25_000_000)  # the client writes 10 MB at a time
+    hub.data = bytes(25_000_000)  # the client writes 10 MiB at a time
     hub.break_after = 15_000_000
     entry = replace(entry, size_bytes=len(hub.data), sha256=hashlib.sha256(hub.data).hexdigest(), sources=(HUB,))
     assert download.pull(entry).stat().st_size == len(hub.data)
-    assert hub.ranges == [None, "bytes=10000000-"]
+    assert hub.ranges == [None, "bytes=10485760-"]
 
 
 def test_hub_that_is_cut_off_gives_way_to_the_wheels(
