@@ -129,7 +129,7 @@ func scanSegments(data []byte) []segment {
 		if i+1 < len(starts) {
 			limit = starts[i+1].start
 		}
-		finishSegment(data, &starts[i], limit)
+		finishSegment(data, &starts[i], limit, func(at int) bool { return sound && inside(at) })
 	}
 	return starts
 }
@@ -167,13 +167,13 @@ func literalSpans(data []byte) (inside func(int) bool, sound bool) {
 	}, sound
 }
 
-// finishSegment finds a declaration's end and its body, looking no further than limit.
-func finishSegment(data []byte, s *segment, limit int) {
+// finishSegment finds a declaration's end and its body, looking no further than limit, and not inside literals.
+func finishSegment(data []byte, s *segment, limit int, inside func(int) bool) {
 	firstLine := endOfLine(data, s.start)
 	s.end = len(bytes.TrimRight(data[:limit], " \t\r\n"))
 	// The last line that closes in column 0 ends it; what follows are comments of the next declaration.
 	for at := firstLine + 1; at < limit; at = endOfLine(data, at) + 1 {
-		if data[at] == '}' || data[at] == ')' {
+		if (data[at] == '}' || data[at] == ')') && !inside(at) {
 			s.end = len(bytes.TrimRight(data[:min(endOfLine(data, at), limit)], " \t\r\n"))
 			if data[at] == '}' {
 				break

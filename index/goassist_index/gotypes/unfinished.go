@@ -109,7 +109,8 @@ func mentions(text []byte, name string) bool {
 			return false
 		}
 		at += i
-		if at == 0 || !isWordByte(text[at-1]) && text[at-1] != '.' {
+		if before := text[:at]; at == 0 || !isWordByte(text[at-1]) &&
+			(text[at-1] != '.' || bytes.HasSuffix(before, []byte("..."))) {
 			return true
 		}
 		at += len(want)
