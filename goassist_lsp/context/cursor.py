@@ -85,6 +85,7 @@ def _closes_literal(quote: str, line_suffix: str, function_suffix: str) -> bool:
 
     Editors set the closing quote as soon as the opening one is typed; where none did, quotes come in pairs.
     """
+    quote = quote[-1]  # without the backslash that says that the prefix ends in one
     if quote == "`":
         return function_suffix.count(quote) % 2 == 1
     unescaped = line_suffix.replace("\\\\", "").replace("\\" + quote, "")

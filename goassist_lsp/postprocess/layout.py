@@ -53,8 +53,10 @@ def indent_with_tabs(candidate: Candidate, context: CursorContext) -> Candidate:
 
 
 def strip_trailing_space(candidate: Candidate, context: CursorContext) -> Candidate:
-    """No white space at the end, unless the rest of the line follows directly."""
+    """No white space at the end, unless a word, an operator or a brace of the line's rest follows directly."""
     text = candidate.insert_text
-    if context.line_suffix.strip() or context.hole.literal_closed:
+    if context.hole.literal_closed:
+        return candidate
+    if context.line_suffix.strip() and context.line_suffix[0] not in " \t)],;.":
         return replace(candidate, insert_text=text.rstrip("\n"))
     return replace(candidate, insert_text=text.rstrip())

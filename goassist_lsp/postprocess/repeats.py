@@ -58,7 +58,7 @@ def cut_lines_of_suffix(candidate: Candidate, context: CursorContext) -> Candida
 
 
 def cut_loops(candidate: Candidate, context: CursorContext) -> Candidate:
-    """Cut where the same one to four lines come for the third time running: small models get stuck so."""
+    """Keep one round of the same one to four lines three times running: small models get stuck so."""
     lines = candidate.insert_text.split("\n")
     said = [line.strip() for line in lines]
     for end in range(3, len(said) + 1):
@@ -66,7 +66,7 @@ def cut_loops(candidate: Candidate, context: CursorContext) -> Candidate:
             last = said[end - size : end]
             telling = max(map(len, last)) >= MIN_LOOP_CHARS
             if telling and last == said[end - 2 * size : end - size] == said[end - 3 * size : end - 2 * size]:
-                return replace(candidate, insert_text="\n".join(lines[: end - size]))
+                return replace(candidate, insert_text="\n".join(lines[: end - 2 * size]))
     return candidate
 
 

@@ -16,7 +16,7 @@ TokenKind = Literal["comment", "string", "open", "close", "word", "newline", "op
 _TOKEN = re.compile(
     r"""
       (?P<comment>//[^\n]*|/\*(?:.*?\*/|.*\Z))
-    | (?P<string>"(?:\\.|[^"\\\n])*(?:"|(?=\n)|\Z)|`[^`]*(?:`|\Z)|'(?:\\.|[^'\\\n])*(?:'|(?=\n)|\Z))
+    | (?P<string>"(?:\\[^\n]|[^"\\\n])*(?:"|\\?(?=\n|\Z))|`[^`]*(?:`|\Z)|'(?:\\[^\n]|[^'\\\n])*(?:'|\\?(?=\n|\Z)))
     | (?P<open>[({\[])
     | (?P<close>[)}\]])
     | (?P<word>\w+)
@@ -153,7 +153,10 @@ def holds_elements(text: str, index: int) -> bool:
 
 
 def open_literal(text: str) -> str | None:
-    """What `text` breaks off in: a quote character, "//", "/*", or None. A `//` comment is open to its line's end."""
+    """What `text` breaks off in: a quote character, "//", "/*", or None. A `//` comment is open to its line's end.
+
+    A backslash before the quote says that `text` ends in one: the next character is escaped.
+    """
     last = next(iter(deque(tokens(text), maxlen=1)), None)
     if last is None or last.end != len(text):
         return None
@@ -162,12 +165,14 @@ def open_literal(text: str) -> str | None:
             return "//"
         return None if last.closed else "/*"
     if last.kind == "string" and not last.closed:
-        return last.text[0]
+        quote = last.text[0]
+        backslashes = len(last.text) - len(last.text.rstrip("\\"))
+        return "\\" + quote if quote != "`" and backslashes % 2 else quote
     return None
 
 
 def literal_end(text: str, quote: str) -> int:
-    """Index just behind the end of a literal of this kind that `text` begins inside of (0 if it has no end)."""
+    """Index just behind the end of a literal that `text` begins inside of (0 if it has no end); see open_literal."""
     if quote in ("//",):
         end = text.find("\n")
         return end if end >= 0 else len(text)
@@ -176,7 +181,7 @@ def literal_end(text: str, quote: str) -> int:
         return end + 2 if end >= 0 else 0
     if quote == "`":
         return text.find("`") + 1
-    escaped = False
+    escaped = quote.startswith("\\")
     for index, char in enumerate(text):
         if char == "\n":
             return 0
@@ -184,7 +189,7 @@ def literal_end(text: str, quote: str) -> int:
             escaped = False
         elif char == "\\":
             escaped = True
-        elif char == quote:
+        elif char == quote[-1]:
             return index + 1
     return 0
 
