@@ -65,6 +65,23 @@ def test_samples_follow_the_tempered_distribution() -> None:
     assert counts == pytest.approx([4 / 6, 1 / 6, 1 / 6], abs=0.03)
 
 
+def test_nucleus_of_a_flat_distribution_reaches_beyond_the_few_heaviest() -> None:
+    rng = np.random.default_rng(1)
+    drawn = {sample(np.zeros(2000, np.float32), 1.0, 0.95, rng)[0] for _ in range(4000)}
+    assert len(drawn) > 1000
+
+
+def test_nucleus_among_many_is_that_of_a_full_sort() -> None:
+    logits = np.random.default_rng(4).standard_normal(5000).astype(np.float32) * 3
+    weights = np.exp(logits.astype(np.float64))
+    falling = np.argsort(-weights)
+    nucleus = falling[: np.searchsorted(np.cumsum(weights[falling]), 0.5 * weights.sum()) + 1]
+    rng = np.random.default_rng(2)
+    drawn = {sample(logits, 1.0, 0.5, rng)[0] for _ in range(3000)}
+    assert drawn <= set(nucleus.tolist())
+    assert len(drawn) > len(nucleus) // 2
+
+
 def test_sampling_is_repeatable_by_its_seed() -> None:
     logits = np.random.default_rng(0).standard_normal(1000).astype(np.float32)
     draws = [[sample(logits, 0.8, 0.95, np.random.default_rng(5))[0] for _ in range(5)] for _ in range(2)]
