@@ -35,32 +35,38 @@ class GoassistProtocol(LanguageServerProtocol):
     """One client's messages, in and out. `on_exit` is told the exit status when the client says `exit`."""
 
     on_exit: Callable[[int], None] | None = None
+    # Asked for, and perhaps still at work: pygls's own flag is set once it is done.
+    shutdown_asked = False
 
     def receive(self, message: Any) -> None:
         """Take one message's JSON value; whatever is wrong with it ends in an error response or a log line."""
         if not isinstance(message, dict):
             self.refuse(None, JsonRpcInvalidRequest("a message is a JSON object; batches are not part of LSP"))
             return
-        method = message.get("method")
-        is_request = method is not None and message.get("id") is not None
+        method, msg_id = message.get("method"), message.get("id")
+        if not isinstance(msg_id, int | str | None) or not isinstance(method, str | None):
+            self.refuse(None, JsonRpcInvalidRequest("an id is a number or a string, and a method is a string"))
+            return
+        is_request = method is not None and msg_id is not None
         refusal = self._untimely(method) if method is not None else None
         if refusal is not None:
             if is_request:
-                self.refuse(message["id"], refusal)
+                self.refuse(msg_id, refusal)
             return
-        if method is None and self._given_up(message.get("id")):
+        if method is None and self._given_up(msg_id):
             return
+        self.shutdown_asked = self.shutdown_asked or method == lsp.SHUTDOWN
         message["jsonrpc"] = self.VERSION
         if method is not None and self.get_message_type(method) is None:
             message.setdefault("params", None)
         try:
             self.handle_message(self.structure_message(message))
         except Exception as error:
-            _log.warning("unusable message %s: %s", method or message.get("id"), error)
+            _log.warning("unusable message %s: %s", method or msg_id, error)
             if is_request:
-                self.refuse(message["id"], JsonRpcInvalidParams(f"{method}: the parameters cannot be read"))
+                self.refuse(msg_id, JsonRpcInvalidParams(f"{method}: the parameters cannot be read"))
             elif method is None:
-                self._fail_own_request(message.get("id"), error)
+                self._fail_own_request(msg_id, error)
 
     def refuse(self, msg_id: Any, error: JsonRpcException) -> None:
         """Answer with an error; `msg_id` is None when the message was too broken to have one."""
@@ -74,23 +80,25 @@ class GoassistProtocol(LanguageServerProtocol):
     def _untimely(self, method: str) -> JsonRpcException | None:
         if method == lsp.EXIT:
             return None
-        if self._shutdown:
+        if self.shutdown_asked:
             return JsonRpcInvalidRequest("the server is shutting down")
         initialized = self._workspace is not None
         if method == lsp.INITIALIZE:
             return JsonRpcInvalidRequest("initialize came twice") if initialized else None
         return None if initialized else JsonRpcServerNotInitialized("initialize has to come first")
 
-    def _given_up(self, msg_id: Any) -> bool:
+    def _given_up(self, msg_id: int | str | None) -> bool:
         """Whether this answers a request of ours that nobody waits for any more."""
-        future = self._request_futures.get(msg_id) if isinstance(msg_id, int | str) else None
+        if msg_id is None:
+            return False
+        future = self._request_futures.get(msg_id)
         if future is None or not future.cancelled():
             return False
         del self._request_futures[msg_id]
         return True
 
-    def _fail_own_request(self, msg_id: Any, error: Exception) -> None:
-        future: Future[Any] | None = self._request_futures.pop(msg_id, None)
+    def _fail_own_request(self, msg_id: int | str | None, error: Exception) -> None:
+        future: Future[Any] | None = self._request_futures.pop(msg_id, None) if msg_id is not None else None
         if future is not None and not future.done():
             future.set_exception(error)
 
@@ -113,7 +121,7 @@ class GoassistProtocol(LanguageServerProtocol):
     def lsp_exit(self, *args: Any) -> _Steps:
         """End the loop: status 0 after a shutdown, 1 without one."""
         if self.on_exit is not None:
-            self.on_exit(0 if self._shutdown else 1)
+            self.on_exit(0 if self.shutdown_asked else 1)
         yield from ()
 
     # pygls keeps a second copy of every document unless its own handlers are replaced.

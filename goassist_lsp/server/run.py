@@ -67,7 +67,9 @@ async def serve(
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         # An `exit` as the last message sets the status while the stream's end is being read.
         await asyncio.sleep(0)
-        return status.result() if status.done() else STATUS_CLIENT_GONE
+        if status.done():
+            return status.result()
+        return 0 if server.protocol.shutdown_asked else STATUS_CLIENT_GONE
     finally:
         reading.cancel()
         gone.cancel()
@@ -86,7 +88,10 @@ async def _read(reader: asyncio.StreamReader, server: GoassistServer) -> None:
             continue
         if message is None:
             return
-        server.protocol.receive(message)
+        try:
+            server.protocol.receive(message)
+        except Exception:  # whatever the message did, the next one is to be read
+            _log.exception("a message could not be handled")
         # A handler is a task; it takes its snapshot in its first step. Let it, before the next message changes
         # the document: a message that is in the buffer already is read without giving way.
         await asyncio.sleep(0)

@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 # How many answered requests can still be accepted: a client shows one at a time.
 _REMEMBERED = 32
 _CLOSE_TIMEOUT_S = 5.0
+_ANSWERS_TIMEOUT_S = 1.0
 
 MakeAssistant = Callable[[Settings], "Assistant"]
 
@@ -64,9 +65,11 @@ class Session:
         self._last_id = 0
         self._paused_until = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._answers: set[asyncio.Task[Completion | None]] = set()
         # The model is loaded, changed and freed by one task at a time.
         self._changing = asyncio.Lock()
         self._closed = False
+        self._closing: asyncio.Task[None] | None = None
 
     # Settings and the assistant's life.
 
@@ -127,12 +130,20 @@ class Session:
 
     async def close(self) -> None:
         """End requests, the assistant and its processes. May be called twice; gives up after a few seconds."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         self._closed = True
         for token in self._running.values():
             token.cancel()
-        for task in self._tasks:
+        if self._answers:
+            await asyncio.wait(self._answers, timeout=_ANSWERS_TIMEOUT_S)
+        tasks = [*self._tasks, *self._answers]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._feed is not None:
             await self._feed.stop()
         assistant, self.assistant = self.assistant, None
@@ -191,7 +202,7 @@ class Session:
         """Ask the assistant; None when there is nothing to show or the answer came too late.
 
         A newer request for the same document ends the older one, and so does a change of the document. When the
-        task is cancelled, so is the work done for it.
+        caller is cancelled, the work done for it ends by its token.
         """
         self.skip_reason = self._skip_reason(document)
         if self.skip_reason is not None:
@@ -200,23 +211,34 @@ class Session:
         self.cancel_requests(document.uri)
         key, token = unquote(document.uri), CancelToken()
         self._running[key] = token
+        work = self.assistant.complete(take(document), offset, token, n=None if requested else 1, requested=requested)
+        # Shielded: a cancelled request leaves by the token, at a place where nothing is torn apart.
+        answer = asyncio.create_task(self._guarded(work))
+        self._answers.add(answer)
+        answer.add_done_callback(self._answers.discard)
         try:
-            completion = await self.assistant.complete(
-                take(document), offset, token, n=None if requested else 1, requested=requested
-            )
-        except Exception as error:
-            self.notices.failure("a completion", error)
-            return None
+            completion = await asyncio.shield(answer)
         finally:
-            # Also on the way out of a cancelled task: the engine must not go on for nobody.
             token.cancel()
             if self._running.get(key) is token:
                 del self._running[key]
         self.tell_problems()
-        if completion.cancelled or not completion.candidates or not self.documents.is_current(document):
+        if (
+            completion is None
+            or completion.cancelled
+            or not completion.candidates
+            or not self.documents.is_current(document)
+        ):
             return None
         self._last_id += 1
         return self._last_id, completion
+
+    async def _guarded(self, work: Coroutine[Any, Any, Completion]) -> Completion | None:
+        try:
+            return await work
+        except Exception as error:
+            self.notices.failure("a completion", error)
+            return None
 
     def cancel_requests(self, uri: str) -> None:
         """End the request that runs for a document, if there is one."""

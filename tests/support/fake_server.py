@@ -3,11 +3,13 @@
 A first line such as `//fake {"say": ["fmt.Println()"]}` directs every request made in that document:
   say       texts that the engine generates
   wait      true: the engine goes on until it is cancelled
+  deaf_s    seconds that the engine goes on for, cancelled or not
   print     written to file descriptor 1 by the "native library"
   fail      message of an exception inside the assistant
   fail_model  message of a ModelError of the engine
   import    a path: the candidates need it
-Environment: FAKE_PROBLEM (a problem found at start), FAKE_CHILD (start a helper process, and end it at close).
+Environment: FAKE_PROBLEM (a problem found at start), FAKE_CHILD (start a helper process, and end it at close),
+FAKE_LOADING (the model never comes to be loaded).
 """
 
 from __future__ import annotations
@@ -50,8 +52,9 @@ class DirectedEngine(FakeEngine):
                 await asyncio.sleep(0.005)
             print("engine: stopped", file=sys.stderr, flush=True)
             return (Generation("", "cancelled"),) * request.n
+        await asyncio.sleep(asked.get("deaf_s", 0))
         self._generations = asked.get("say", [])
-        return await super().generate(request, cancel)
+        return await super().generate(request, CancelToken() if "deaf_s" in asked else cancel)
 
 
 class DirectedAssistant(Assistant):
@@ -71,6 +74,8 @@ class DirectedAssistant(Assistant):
             self.problems.append(ModelError(os.environ["FAKE_PROBLEM"], path="m.gguf", cure="Pull the model again"))
         if progress is not None:
             progress("loading", 50)
+        if "FAKE_LOADING" in os.environ:
+            await asyncio.Event().wait()
         await super().start(folders, progress)
         self.begun = True
 
