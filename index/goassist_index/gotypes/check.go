@@ -60,12 +60,13 @@ type place struct {
 	segment  segment
 	hole     hole
 	mending  *mended // found when first needed
+	whole    bool    // candidates are all that their block is to hold
 	baseOpen int     // brackets that the text without a candidate leaves open; -1 until counted
 }
 
 // checkAll gives one verdict for each insert in place of data[from:to] of a file.
-func (d *directory) checkAll(f *sourceFile, from, to int, inserts []string) []verdict {
-	p := &place{dir: d, file: f, focus: d.focusOn(f), baseOpen: -1}
+func (d *directory) checkAll(f *sourceFile, from, to int, inserts []string, whole bool) []verdict {
+	p := &place{dir: d, file: f, focus: d.focusOn(f), whole: whole, baseOpen: -1}
 	data := f.text.data
 	found := false
 	for _, s := range f.divided().segments {
@@ -198,6 +199,23 @@ type complaint struct {
 
 // run type-checks the unit's declaration in the package. used gives the imports that it uses.
 func (p *place) run(u *unit) (found []complaint, used map[*types.PkgName]bool, info *types.Info) {
+	info = &types.Info{
+		Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{},
+		Implicits: map[ast.Node]types.Object{},
+	}
+	found = p.runInto(u, info)
+	used = map[*types.PkgName]bool{}
+	for _, obj := range info.Uses {
+		if name, ok := obj.(*types.PkgName); ok {
+			used[name] = true
+		}
+	}
+	return found, used, info
+}
+
+// runInto checks the unit as a further file of the package, with the imports of its own file, and records in
+// info what is asked for.
+func (p *place) runInto(u *unit, info *types.Info) (found []complaint) {
 	conf := p.dir.universe.config(p.focus.meta, p.focus.imports)
 	conf.Error = func(err error) {
 		if e, ok := err.(types.Error); ok && !strings.HasPrefix(e.Msg, "\t") {
@@ -218,16 +236,9 @@ func (p *place) run(u *unit) (found []complaint, used map[*types.PkgName]bool, i
 		}
 	}
 	tree.Decls = append(tree.Decls, u.decl)
-	info = &types.Info{Uses: map[*ast.Ident]types.Object{}, Implicits: map[ast.Node]types.Object{}, Defs: map[*ast.Ident]types.Object{}}
 	p.focus.uses++
 	_ = types.NewChecker(conf, p.dir.fset, p.focus.pkg, info).Files([]*ast.File{tree})
-	used = map[*types.PkgName]bool{}
-	for _, obj := range info.Uses {
-		if name, ok := obj.(*types.PkgName); ok {
-			used[name] = true
-		}
-	}
-	return found, used, info
+	return found
 }
 
 // judge sorts the complaints about a unit into the candidate's errors and what is merely unfinished.
@@ -236,7 +247,7 @@ func (p *place) judge(u *unit, spots []syntaxError) verdict {
 	text := u.text[u.from:u.to]
 	lead := len(text) - len(bytes.TrimLeft(text, " \t\r\n"))
 	from, to := u.pos(u.from+lead), u.pos(max(u.from+lead, u.from+len(bytes.TrimRight(text, " \t\r\n"))))
-	front := frontierAt(u.decl, u.pos(u.to))
+	front := frontierAt(u.decl, u.pos(u.to), p.whole)
 	v := verdict{Status: "ok"}
 	var hard []complaint
 	for _, c := range found {

@@ -20,7 +20,8 @@ type frontier struct {
 	scopes [][2]token.Pos // extents in which a variable may live
 }
 
-func frontierAt(decl ast.Decl, at token.Pos) *frontier {
+// frontierAt finds the lists around at; whole closes the innermost one: its text is all that it is to hold.
+func frontierAt(decl ast.Decl, at token.Pos, whole bool) *frontier {
 	f := &frontier{at: at}
 	ast.Inspect(decl, func(n ast.Node) bool {
 		if n == nil {
@@ -39,6 +40,9 @@ func frontierAt(decl ast.Decl, at token.Pos) *frontier {
 		return true
 	})
 	f.descend(decl)
+	if whole && len(f.frames) > 0 {
+		f.frames[0].follows = true
+	}
 	return f
 }
 

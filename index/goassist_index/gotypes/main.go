@@ -51,8 +51,8 @@ type server struct {
 
 func main() {
 	log.SetFlags(log.Ltime | log.Lmicroseconds)
-	// Source loading makes much short-lived garbage; a smaller heap is worth some collection time.
-	debug.SetGCPercent(60)
+
+	debug.SetGCPercent(restingGCPercent)
 	dir, err := os.Getwd()
 	if err != nil {
 		log.Fatal(err)

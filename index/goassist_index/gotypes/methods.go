@@ -13,6 +13,8 @@ var methods = map[string]func(*session, json.RawMessage) (func() (any, error), e
 	"overlay": overlayMethod,
 	"close":   closeMethod,
 	"check":   checkMethod,
+	"facts":   factsMethod,
+	"members": membersMethod,
 	"stats":   statsMethod,
 }
 
@@ -25,6 +27,8 @@ type fileParams struct {
 	End     *int     `json:"end"`
 	Inserts []string `json:"inserts"`
 	WaitMS  int      `json:"wait_ms"`
+	// Whole says that each insert is all that its block is to hold: no later line of the block cures anything.
+	Whole bool `json:"whole"`
 }
 
 func readParams(raw json.RawMessage) (fileParams, error) {
@@ -110,7 +114,7 @@ func checkMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
 		to = *p.End
 	}
 	return func() (any, error) {
-		verdicts, err := s.check(file, from, to, p.Inserts, time.Duration(p.WaitMS)*time.Millisecond)
+		verdicts, err := s.check(file, from, to, p.Inserts, p.Whole, time.Duration(p.WaitMS)*time.Millisecond)
 		if err != nil {
 			return nil, err
 		}
@@ -119,13 +123,13 @@ func checkMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
 }
 
 // check finds the file's directory, waits until it is ready and checks there.
-func (s *session) check(file string, from, to int, inserts []string, wait time.Duration) ([]verdict, error) {
+func (s *session) check(file string, from, to int, inserts []string, whole bool, wait time.Duration) ([]verdict, error) {
 	var verdicts []verdict
 	err := s.within(file, wait, func(d *directory, f *sourceFile) error {
 		if from < 0 || to < from || to > len(f.text.data) {
 			return badRequest("offsets %d to %d are not in the text of %d bytes", from, to, len(f.text.data))
 		}
-		verdicts = d.checkAll(f, from, to, inserts)
+		verdicts = d.checkAll(f, from, to, inserts, whole)
 		return nil
 	})
 	if reason, ok := err.(notReady); ok {

@@ -104,6 +104,8 @@ func (s *session) open(t *target, dir string) *opened {
 			}
 		}()
 		start := time.Now()
+		beginLoad()
+		defer endLoad()
 		s.prepare(t, dir, o)
 		log.Printf("%s ready after %v", dir, time.Since(start).Round(time.Millisecond))
 		s.notify("ready", map[string]any{"dir": dir, "ms": milliseconds(start)})

@@ -244,6 +244,7 @@ func (u *universe) build(m *meta, imports types.Importer, l *loading) *types.Pac
 			l.stamps[path], l.outlines[path] = t.stamp, outlineDigest(t.data)
 		}
 		if file := parseOutline(fset, path, t.data); file != nil {
+			shed(file)
 			files = append(files, file)
 		}
 	}
