@@ -73,7 +73,7 @@ class Assistant:
             report(f"model {self._engine.model_name} ready", 100)
 
     def _problem(self, error: GoassistError) -> None:
-        log.warning("%s", error)
+        log.info("%s", error)
         if str(error) not in map(str, self.problems):
             self.problems.append(error)
 

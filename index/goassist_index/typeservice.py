@@ -113,12 +113,14 @@ class TypeService:
         end_byte: int,
         inserts: Sequence[str],
         *,
+        complete: bool = False,
         loading_limit_s: float = LOADING_LIMIT_S,
     ) -> tuple[Verdict, ...]:
         """One verdict for each insert in place of the bytes `start_byte:end_byte` of the file's text.
 
         `text` becomes the file's overlay first, and stays it; None checks in the present overlay, or in the
-        file on disk. Offsets count UTF-8 bytes. "unknown" with a reason: the package is not loaded within
+        file on disk. Offsets count UTF-8 bytes. `complete`: each insert is all that its block is to hold, so what it
+        leaves unfinished there is final. "unknown" with a reason: the package is not loaded within
         `loading_limit_s`, the service does not answer, or nothing can be said.
         Raises CheckerUnavailable when the service cannot be started, SourceError for offsets outside of the text.
         """
@@ -128,6 +130,7 @@ class TypeService:
             "offset": start_byte,
             "end": end_byte,
             "inserts": list(inserts),
+            "whole": complete,
             "wait_ms": int(loading_limit_s * 1000),
         }
         if text is not None and self._overlays.get(path) != text:
