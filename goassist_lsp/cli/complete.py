@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from typing import Any
 
 from goassist_lsp.app import Assistant
@@ -43,7 +44,10 @@ def run(args: argparse.Namespace) -> int:
 
 async def _complete(position: str, n: int, model: str | None) -> Completion:
     snapshot, offset = read_position(position)
-    settings, _ = resolve(Options(model=model))
+    settings, _ = resolve(Options())
+    if model is not None:
+        # Said on this very command line: it wins over the environment.
+        settings = replace(settings, model=model)
     assistant = Assistant(settings)
     try:
         # No folder is given: the file's own workspace is found from its path.
