@@ -16,8 +16,7 @@ from tree_sitter import Node
 
 from goassist_index import syntax
 from goassist_lsp.context.cursor import context_at
-from goassist_lsp.types import Candidate, CursorContext, DocumentSnapshot
-from goassist_models.engine import Generation
+from goassist_lsp.types import CursorContext, DocumentSnapshot
 
 PACKAGES = ("bufio", "encoding/json", "go/types", "net/http", "sort", "strings", "text/template", "time")
 _EXPRESSIONS = frozenset(
@@ -54,11 +53,6 @@ class Hole:
     def __str__(self) -> str:
         before, after = self.text[: self.offset][-160:], self.text[self.offset :][:100]
         return f"{self.kind} {self.path.name}: {before}⟦{self.truth}⟧{after}"
-
-
-def candidate(text: str, context: CursorContext) -> Candidate:
-    """`text` as the engine's raw answer at this place."""
-    return Candidate(text, context.offset, context.offset, Generation(text, "eos"))
 
 
 @cache

@@ -1,0 +1,69 @@
+"""Claims about goassist_lsp.generate.prompt: windows that typing only appends to."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from support.places import place
+
+from goassist_lsp.generate import prompt
+from goassist_models.infill import FORMS, InfillPrompt
+
+HEAD = 'package p\n\nimport (\n\t"fmt"\n\t"os"\n)\n\n'
+LINES = [f"var v{i} = fmt.Sprint({i}, os.Args)\n" for i in range(400)]
+
+
+def built(marked: str, budget_tokens: int = 256, form: str = "joined") -> InfillPrompt:
+    return prompt.build(place(marked), form=form, budget_tokens=budget_tokens)
+
+
+def long_file(lines_before: int, line: str = "") -> str:
+    return HEAD + "".join(LINES[:lines_before]) + line + "<CURSOR>\n" + "".join(LINES[lines_before:])
+
+
+def test_a_small_file_is_taken_whole() -> None:
+    made = built("package p\n\nvar x = <CURSOR>\n\nvar y = 1\n")
+    assert (made.prefix, made.suffix) == ("package p\n\nvar x = ", "\n\nvar y = 1\n")
+    assert made.form is FORMS["joined"]
+
+
+@given(st.integers(0, 400), st.sampled_from([128, 256, 1024]))
+def test_the_prompt_keeps_to_its_budget(lines_before: int, budget_tokens: int) -> None:
+    made = built(long_file(lines_before), budget_tokens)
+    assert len(made.prefix) + len(made.suffix) <= budget_tokens * prompt.CHARS_A_TOKEN + len("\n")
+
+
+def test_a_long_file_keeps_its_package_clause_and_imports() -> None:
+    assert built(long_file(300)).prefix.startswith(HEAD)
+
+
+@given(st.integers(60, 340), st.integers(1, 30))
+def test_typing_on_appends_to_the_prefix_and_leaves_the_suffix(lines_before: int, typed: int) -> None:
+    text = "value := compute(alpha, beta, gamma)"[:typed]
+    before, after = built(long_file(lines_before)), built(long_file(lines_before, text))
+    assert after.suffix == before.suffix
+    # The window moves in steps: within one, nothing that stood in the prompt moves.
+    moved = prompt_start(before) != prompt_start(after)
+    assert after.prefix == before.prefix + text or moved
+
+
+def prompt_start(made: InfillPrompt) -> str:
+    return made.prefix[len(HEAD) : len(HEAD) + 20]
+
+
+def test_the_window_moves_once_in_sixteen_lines_when_lines_are_added() -> None:
+    starts = [prompt_start(built(long_file(lines), 1024)) for lines in range(200, 232)]
+    assert len(set(starts)) <= 1 + -(-32 // prompt.WINDOW_STEP_LINES)
+
+
+def test_the_suffix_ends_at_a_lines_end() -> None:
+    assert built(long_file(100)).suffix.endswith("\n")
+
+
+def test_carriage_returns_do_not_reach_the_model() -> None:
+    made = built("package p\r\n\r\nvar x = <CURSOR>\r\nvar y = 1\r\n")
+    assert "\r" not in made.prefix + made.suffix
+
+
+def test_one_line_longer_than_the_budget_is_cut_and_not_left_out() -> None:
+    made = built("package p\n\nvar x = []int{" + "1, " * 2_000 + "<CURSOR>\n}\n")
+    assert made.prefix.endswith("1, 1, ")
+    assert len(made.prefix) <= 256 * prompt.CHARS_A_TOKEN

@@ -1,0 +1,87 @@
+"""Claims about goassist_lsp.generate.reuse: what was shown serves the keys that say the same."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from support.places import place
+
+from goassist_lsp.generate.reuse import CompletionCache
+from goassist_lsp.types import CursorContext
+from goassist_models.engine import Generation
+
+BEFORE, AFTER = "package p\n\nvar x = ", "\n\nvar y = 1\n"
+
+
+def at(typed: str) -> CursorContext:
+    return place(f"{BEFORE}{typed}<CURSOR>{AFTER}")
+
+
+def shown(*texts: str) -> tuple[Generation, ...]:
+    return tuple(Generation(text, "eos", mean_logprob=-0.5) for text in texts)
+
+
+def texts(generations: tuple[Generation, ...]) -> list[str]:
+    return [generation.text for generation in generations]
+
+
+@given(st.text(st.sampled_from("ab (),\n\té👋"), min_size=1, max_size=30), st.data())
+def test_typing_any_beginning_of_a_text_leaves_exactly_its_rest(text: str, data: st.DataObject) -> None:
+    typed = data.draw(st.integers(0, len(text) - 1))
+    cache = CompletionCache()
+    cache.put(at(""), shown(text))
+    rest = text[typed:]
+    assert texts(cache.get(at(text[:typed]))) == ([rest] if rest.strip() else [])
+
+
+def test_other_text_than_the_suggestion_gets_nothing() -> None:
+    cache = CompletionCache()
+    cache.put(at(""), shown("foo(a)"))
+    assert cache.get(at("fa")) == ()
+
+
+def test_going_back_brings_the_suggestion_back() -> None:
+    cache = CompletionCache()
+    cache.put(at(""), shown("foo(a)"))
+    cache.put(at("fa"), shown("ct()"))
+    assert texts(cache.get(at("f"))) == ["oo(a)"]
+
+
+def test_of_several_suggestions_those_that_agree_remain() -> None:
+    cache = CompletionCache()
+    cache.put(at(""), shown("foo(a)", "bar()", "fob"))
+    assert texts(cache.get(at("fo"))) == ["o(a)", "b"]
+
+
+def test_a_text_typed_to_its_end_is_used_up() -> None:
+    cache = CompletionCache()
+    cache.put(at(""), shown("foo"))
+    assert cache.get(at("foo")) == ()
+
+
+def test_a_change_behind_the_cursor_ends_the_reuse() -> None:
+    cache = CompletionCache()
+    cache.put(at(""), shown("foo(a)"))
+    assert cache.get(place(f"{BEFORE}f<CURSOR>)" + AFTER)) == ()
+
+
+def test_another_file_with_the_same_text_gets_nothing() -> None:
+    cache = CompletionCache()
+    cache.put(at(""), shown("foo(a)"))
+    other = at("f")
+    assert cache.get(replace(other, snapshot=replace(other.snapshot, uri="file:///other.go"))) == ()
+
+
+def test_the_oldest_place_is_forgotten_first() -> None:
+    cache = CompletionCache(capacity=2)
+    for typed, text in (("1", "a"), ("2", "b"), ("3", "c")):
+        cache.put(at(typed), shown(text))
+    assert cache.get(at("1")) == ()
+    assert texts(cache.get(at("3"))) == ["c"]
+
+
+def test_clear_forgets_everything() -> None:
+    cache = CompletionCache()
+    cache.put(at(""), shown("foo"))
+    cache.clear()
+    assert cache.get(at("")) == ()
