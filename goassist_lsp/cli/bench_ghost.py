@@ -153,7 +153,7 @@ async def _ask(judge: CompileJudge, copy: Path, hole: GhostHole) -> Outcome:
         first_line_exact=shown is not None and _first_line(shown) == _first_line(truth),
         exact=shown is not None and shown.strip() == truth.strip(),
         ms=ms,
-        silent_because="" if item is not None else _silence(status),
+        silent_because="" if item is not None else _silence(status, complaints),
         complaints=complaints,
         last=status.get("last"),
     )
@@ -194,7 +194,9 @@ def _first_line(text: str) -> str:
     return text.strip().partition("\n")[0].strip()
 
 
-def _silence(status: dict[str, Any]) -> str:
+def _silence(status: dict[str, Any], complaints: tuple[str, ...]) -> str:
+    if complaints:
+        return f"error: {complaints[-1].splitlines()[0][:120]}"
     last = status.get("last") or {}
     reason = last.get("skip_reason") or status.get("skip_reason")
     if reason:
