@@ -9,6 +9,8 @@ import pytest
 from support.gofile import HOLE, go_file
 from support.lsp_client import FAKE_SERVER, INLINE_CAPABILITIES, LspClient, LspError, running
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 URI = "file:///m/main.go"
 SAY = "println(1)"
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, NOT_INITIALIZED = -32700, -32600, -32601, -32602, -32002
@@ -40,14 +42,11 @@ def body(text: str | bytes) -> bytes:
         (body('{"jsonrpc": "2.0", "method": "no/such/notification"}'), None),
     ],
 )
-async def test_a_good_request_is_answered_behind_garbage(garbage: bytes, code: int | None) -> None:
-    async with running(FAKE_SERVER) as client:
-        await client.initialize()
-        client.open(URI, go_file(say=[SAY]))
-        client.send_bytes(garbage)
-        assert len(await client.inline(URI, *HOLE)) == 1
-        assert [message["error"]["code"] for message in client.unmatched] == ([] if code is None else [code])
-        assert await client.leave() == 0
+async def test_a_good_request_is_answered_behind_garbage(client: LspClient, garbage: bytes, code: int | None) -> None:
+    client.open(URI, go_file(say=[SAY]))
+    client.send_bytes(garbage)
+    assert len(await client.inline(URI, *HOLE)) == 1
+    assert [message["error"]["code"] for message in client.unmatched] == ([] if code is None else [code])
 
 
 @pytest.mark.parametrize(
@@ -60,12 +59,10 @@ async def test_a_good_request_is_answered_behind_garbage(garbage: bytes, code: i
         {"textDocument": 3, "position": {"line": 0, "character": 0}, "context": {"triggerKind": 1}},
     ],
 )
-async def test_parameters_that_cannot_be_read_are_refused_by_id(params: object) -> None:
-    async with running(FAKE_SERVER) as client:
-        await client.initialize()
-        with pytest.raises(LspError) as error:
-            await client.request("textDocument/inlineCompletion", params)
-        assert error.value.code == INVALID_PARAMS
+async def test_parameters_that_cannot_be_read_are_refused_by_id(client: LspClient, params: object) -> None:
+    with pytest.raises(LspError) as error:
+        await client.request("textDocument/inlineCompletion", params)
+    assert error.value.code == INVALID_PARAMS
 
 
 async def test_requests_out_of_turn_are_refused() -> None:
@@ -165,12 +162,11 @@ async def test_a_change_of_a_document_that_was_never_opened_is_passed_over() -> 
         assert len(await client.inline(URI, *HOLE)) == 1
 
 
-async def test_a_file_of_five_megabytes_gets_silence_and_costs_nobody_else(
-    client_text: str = "\tx()\n" * 1_000_000,
-) -> None:
+async def test_a_file_of_five_megabytes_gets_silence_and_costs_nobody_else() -> None:
+    statements = "\tx()\n" * 1_000_000
     async with running(FAKE_SERVER) as client:
         await client.initialize()
-        client.open("file:///big.go", f"package big\n\nfunc f() {{\n{client_text}}}\n")
+        client.open("file:///big.go", f"package big\n\nfunc f() {{\n{statements}}}\n")
         client.insert("file:///big.go", 2, 500_000, 0, "y")
         assert await client.inline("file:///big.go", 500_000, 1) == []
         assert json.dumps(await client.command("goassist.explain"))

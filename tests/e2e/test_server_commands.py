@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from support.gofile import HOLE, go_file
-from support.lsp_client import FAKE_SERVER, LspClient, LspError, running
+from support.gofile import HOLE, go_file, told
+from support.lsp_client import LspClient, LspError
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 URI = "file:///m/main.go"
 INVALID_PARAMS = -32602
-
-
-@pytest_asyncio.fixture
-async def client() -> AsyncIterator[LspClient]:
-    async with running(FAKE_SERVER) as connected:
-        await connected.initialize()
-        yield connected
 
 
 async def offered(client: LspClient, **directions: Any) -> list[Any]:
@@ -98,7 +91,7 @@ async def test_explain_is_about_the_last_completion(client: LspClient) -> None:
 
 async def test_reindex_reads_the_workspace_anew(client: LspClient) -> None:
     assert await client.command("goassist.reindex") is None
-    assert (await client.command("goassist.status"))["log"][-1] == ["reindex"]
+    assert (await told(client))[-1] == ["reindex"]
 
 
 async def test_status_tells_session_and_assistant_in_one(client: LspClient) -> None:

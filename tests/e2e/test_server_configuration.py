@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from support.gofile import HOLE, go_file
+from support.gofile import HOLE, go_file, told
 from support.lsp_client import FAKE_SERVER, LspClient, running
 
 URI = "file:///m/main.go"
@@ -85,7 +85,7 @@ async def test_both_workspace_folders_are_served(tmp_path: Path) -> None:
     folders = [tmp_path / "one", tmp_path / "two words"]
     async with running(FAKE_SERVER) as client:
         await client.initialize(folders)
-        log = (await client.command("goassist.status"))["log"]
+        log = await told(client)
         assert log == [["start", [str(folder) for folder in folders]]]
 
 
@@ -98,7 +98,7 @@ async def test_folders_come_and_go(tmp_path: Path) -> None:
             "removed": [{"uri": one.as_uri(), "name": "one"}],
         }
         client.notify("workspace/didChangeWorkspaceFolders", {"event": event})
-        log = (await client.command("goassist.status"))["log"]
+        log = await told(client)
         assert log[-1] == ["folders", [str(two)]]
 
 
@@ -132,6 +132,6 @@ async def test_a_burst_of_changed_files_is_read_once_and_saves_of_open_ones_not_
         for name in ("a.go", "b.go", "go.mod"):
             client.notify("workspace/didChangeWatchedFiles", {"changes": [{"uri": f"file:///m/{name}", "type": 2}]})
         async with asyncio.timeout(30):
-            while ["reindex"] not in (await client.command("goassist.status"))["log"]:
+            while ["reindex"] not in await told(client):
                 await asyncio.sleep(0.05)
-        assert (await client.command("goassist.status"))["log"].count(["reindex"]) == 1
+        assert (await told(client)).count(["reindex"]) == 1

@@ -40,6 +40,7 @@ class LspClient:
         self.unmatched: list[dict[str, Any]] = []  # responses to no request of ours
         self.stderr = ""
         self.configuration: dict[str, Any] | None = None  # the "goassist" section, given when asked for
+        self.told_before = 0  # how much the fake assistant had been told when this test began
         self.on_request: Callable[[str, Any], Any] | None = None
         self._ids = itertools.count(1)
         self._answers: dict[int, asyncio.Future[Any]] = {}
