@@ -40,9 +40,7 @@ def _stays_in_literal(text: str, quote: str) -> bool:
     return not literal_end(text, quote) and ("\n" not in text or quote == "`")
 
 
-def _with_block_opened(
-    text: str, opened: list[Token], wanted: list[str], context: CursorContext
-) -> str | None:
+def _with_block_opened(text: str, opened: list[Token], wanted: list[str], context: CursorContext) -> str | None:
     """A header cut short gets the brace of the block behind it: `for i := range x` becomes `for i := range x {`."""
     if wanted != ["{"] or context.kind != "line" or any(token.text == "{" for token in opened):
         return None
@@ -77,8 +75,9 @@ def _close(text: str, bracket: Token, context: CursorContext) -> str:
     closer = CLOSER_OF[bracket.text]
     before, inner = text[: bracket.end], text[bracket.end :]
     elements = holds_elements(context.function_prefix + before, len(context.function_prefix) + bracket.start)
-    if bracket.text == "{" and ("\n" in inner.strip() or (not inner.strip() and not elements)):
-        return before + _whole_lines(inner, elements) + "\n" + _indent(before, context) + closer
+    if bracket.text == "{" and ("\n" in inner.rstrip() or (not inner.strip() and not elements)):
+        kept = _whole_lines(inner, elements)
+        return before + ("" if elements and not kept else kept + "\n" + _indent(before, context)) + closer
     return _without_comment(text).rstrip(",") + ("" if elements or not inner.strip() else " ") + closer
 
 
@@ -97,11 +96,9 @@ def _whole_lines(inner: str, elements: bool) -> str:
 
 
 def _without_comment(text: str) -> str:
-    """`text` without white space and a comment at its end, in which a bracket would be lost."""
-    last = [*tokens(text.rstrip())][-1:]
-    if last and last[0].kind == "comment" and last[0].text.startswith("//"):
-        text = text[: last[0].start]
-    return text.rstrip()
+    """`text` without white space and comments at its end, in which a bracket would be lost."""
+    code = [token for token in tokens(text) if token.kind not in ("comment", "newline")]
+    return text[: code[-1].end] if code else ""
 
 
 def _indent(before: str, context: CursorContext) -> str:

@@ -5,6 +5,8 @@ Whole statements where the candidate has several, else whole operands and calls;
 
 from __future__ import annotations
 
+from os.path import commonprefix
+
 from goassist_index.cutpoints import operand_cuts, statement_cuts
 from goassist_index.scan import tokens
 from goassist_lsp.postprocess.closing import settle
@@ -15,7 +17,7 @@ MIN_SHOWN_CHARS = 3
 
 
 def shorter_versions(text: str, context: CursorContext, fail_offset: int | None) -> tuple[str, ...]:
-    """Versions of `text`, longest first, that end at or before `fail_offset` (code points; None: anywhere shorter).
+    """Versions of `text`, what says most of it first, that end at or before `fail_offset` (code points; None: anywhere shorter).
 
     At most MAX_VERSIONS; each has settled brackets and says something (worth_showing).
     """
@@ -32,7 +34,8 @@ def shorter_versions(text: str, context: CursorContext, fail_offset: int | None)
         versions.append(version)
         if len(versions) == MAX_VERSIONS:
             break
-    return tuple(versions)
+    # A cut behind an open bracket may lose more than the next one: whatever says most of the text goes first.
+    return tuple(sorted(versions, key=lambda version: -len(commonprefix((version, text)))))
 
 
 def worth_showing(text: str) -> bool:
