@@ -164,7 +164,9 @@ def read_header(path: Path) -> GGUFHeader:
                 return _parse(data, path)
     except FileNotFoundError as error:
         raise ModelError(
-            "there is no such model file", path=str(path), cure="Check the path, or fetch a model with `goassist-lsp model pull`"
+            "there is no such model file",
+            path=str(path),
+            cure="Check the path, or fetch a model with `goassist-lsp model pull`",
         ) from error
     except PermissionError as error:
         raise ModelError(

@@ -75,7 +75,11 @@ def preflight(model: Path | None, features_key: str) -> None:
         raise ModelError("the native llama.cpp library is not installed", cure=_REBUILD)
     stamp = f"{library} {features_key}"
     if model is not None:
-        status = model.stat()
+        try:
+            status = model.stat()
+        except OSError as error:
+            what = f"the model file cannot be read ({error.strerror or error})"
+            raise ModelError(what, path=str(model), cure="Check the path") from error
         stamp += f" {model} {status.st_size} {status.st_mtime_ns}"
     if not has_stamp(stamp):
         _try(model)

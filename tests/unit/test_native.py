@@ -138,6 +138,12 @@ def test_trial_that_fails_is_an_error_and_not_stamped(
     assert what in state.seen
 
 
+def test_absent_model_is_a_problem_with_its_path(tmp_path: Path) -> None:
+    state = native.check_build(tmp_path / "absent.gguf")
+    assert state.problem is not None
+    assert state.problem.path == str(tmp_path / "absent.gguf")
+
+
 def test_rebuild_builds_anew_when_the_kept_wheel_does_not_run(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[bool] = []
     outcomes = iter([ModelError("crashed"), None])

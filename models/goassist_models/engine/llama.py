@@ -40,6 +40,7 @@ class LlamaSettings:
     """How to run a model. `threads` None: one less than the usable cores, but both of two.
 
     `chunk_tokens`: how many prompt tokens are read between two looks at the stop flag.
+    `heal_words`: in healed forms take back the whole word before the cursor, else its last token alone.
     `preflight`: evaluate a few tokens in a child process first, so that a crash there is an error here.
     """
 
@@ -47,6 +48,7 @@ class LlamaSettings:
     sequences: int = 4
     threads: int | None = None
     chunk_tokens: int = 32
+    heal_words: bool = True
     preflight: bool = True
 
 
@@ -80,7 +82,7 @@ class LlamaEngine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._library: Any = None
         self._model: Any = None
-        self._vocabulary: Vocabulary
+        self.vocabulary: Vocabulary
         self._context: Context
 
     @classmethod
@@ -108,9 +110,14 @@ class LlamaEngine:
         """The model file's name without its extension."""
         return self.path.stem
 
+    @property
+    def cells_held(self) -> int:
+        """Tokens in the cache's kept sequence. May be read from any thread."""
+        return len(self._context.cells)
+
     def count_tokens(self, text: str) -> int:
         """Length of `text` in this model's tokens. May be called from any thread."""
-        return len(self._vocabulary.tokenize(text))
+        return len(self.vocabulary.tokenize(text))
 
     async def generate(self, request: GenerateRequest, cancel: CancelToken) -> tuple[Generation, ...]:
         """Answer `request` when its turn comes; see Engine.generate. `n` is held to the settings' sequences.
@@ -170,7 +177,7 @@ class LlamaEngine:
             native.preflight(self.path)
         self._library = load_library()
         self._model = load_model(self._library, self.path)
-        self._vocabulary = Vocabulary(self._library, self._model, header, infill)
+        self.vocabulary = Vocabulary(self._library, self._model, header, infill)
         cores = usable_cores()
         self._context = Context(
             self._library,
@@ -181,7 +188,7 @@ class LlamaEngine:
             chunk_tokens=self.settings.chunk_tokens,
         )
         # The first evaluation faults the weights in and allocates: better now than in the first answer.
-        self._context.read_prompt([self._vocabulary.special(infill.prefix)], self._stopping.is_set)
+        self._context.read_prompt([self.vocabulary.special(infill.prefix)], self._stopping.is_set)
 
     def _answer(self, job: _Job) -> None:
         """Run one job and hand its result, or its error, to its loop."""
@@ -205,7 +212,7 @@ class LlamaEngine:
         count = max(1, min(request.n, self.settings.sequences))
         if stopped():
             return (Generation("", "cancelled"),) * count
-        tokens, tie = self._vocabulary.prompt_tokens(request.prompt)
+        tokens, tie = self.vocabulary.prompt_tokens(request.prompt, heal_words=self.settings.heal_words)
         room = self._context.n_ctx - len(tokens)
         if room < min(count, request.max_tokens):
             raise ModelError(
@@ -269,15 +276,15 @@ class LlamaEngine:
 
     def _extend(self, sequence: GrowingSequence, row: Logits, limit: int, request: GenerateRequest) -> None:
         """Choose `sequence`'s next token from its logits, or end it."""
-        allowed = self._vocabulary.healing.allowed(sequence.tie) if sequence.tie else None
+        allowed = self.vocabulary.healing.allowed(sequence.tie) if sequence.tie else None
         if allowed is not None and not len(allowed):
             sequence.finish_reason = "stop"  # a tie that this vocabulary cannot spell on from here
             return
         token, logprob = choose(row, allowed, sequence.temperature, request.top_p, sequence.rng)
-        if token in self._vocabulary.ends:
+        if token in self.vocabulary.ends:
             sequence.finish_reason = "eos"
             return
-        added = sequence.accept(token, self._vocabulary.pieces[token], logprob)
+        added = sequence.accept(token, self.vocabulary.pieces[token], logprob)
         if added and request.until is not None and request.until(sequence.text):
             sequence.finish_reason = "stop"
         elif sequence.untied_tokens >= limit:

@@ -16,6 +16,9 @@ from goassist_models.infill import InfillPrompt, InfillTokens, render
 
 _PIECE_BYTES = 512
 _UNKNOWN, _UNUSED, _CONTROL, _USER_DEFINED = 1 << 0, 1 << 1, 1 << 3, 1 << 4  # llama_token_attr
+# Byte-level vocabularies merge a word with the one sign or blank before it, and no further.
+_LAST_WORD = re.compile(r"[^\r\n\w]?[^\W\d_]+\Z")
+_LONGEST_WORD = 24  # a longer one is taken back in part: each of its tokens costs a decode
 _TAG = re.compile(rb"<[^\s<>]{2,}>")
 
 
@@ -88,12 +91,21 @@ class Vocabulary:
                 return list(tokens[:count])
             room = -count
 
-    def prompt_tokens(self, prompt: InfillPrompt) -> tuple[list[int], bytes]:
-        """Render `prompt` as tokens; a healed form without its last text token, whose bytes come second."""
+    def prompt_tokens(self, prompt: InfillPrompt, *, heal_words: bool = True) -> tuple[list[int], bytes]:
+        """Render `prompt` as tokens; a healed form without its last text tokens, whose bytes come second.
+
+        `heal_words` takes a word back as a whole, else the last token alone: merges never cross a word's start,
+        so from there on the model's own tokens for the finished word are open to it.
+        """
         tokens: list[int] = []
         segments = render(prompt, self.infill)
         for segment in segments:
             tokens += [self.special(segment.text)] if segment.special else self.tokenize(segment.text)
-        if prompt.form.healed and segments and not segments[-1].special:
-            return tokens[:-1], self.pieces[tokens[-1]]
-        return tokens, b""
+        if not prompt.form.healed or not segments or segments[-1].special:
+            return tokens, b""
+        word = _LAST_WORD.search(segments[-1].text[-_LONGEST_WORD:]) if heal_words else None
+        least_bytes = len(word[0].encode()) if word else 1
+        tie = b""
+        while len(tie) < least_bytes:
+            tie = self.pieces[tokens.pop()] + tie
+        return tokens, tie
