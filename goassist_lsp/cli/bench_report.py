@@ -55,7 +55,8 @@ def print_json(value: object) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table on standard output; the first column is left-aligned, numbers to the right."""
-    drawn = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    print(title)
+    drawn = Table(box=None, pad_edge=False)
     for number, column in enumerate(columns):
         drawn.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:

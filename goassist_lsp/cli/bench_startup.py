@@ -1,9 +1,126 @@
-"""`bench startup`: not there yet."""
+"""`bench startup`: how soon the server answers `initialize`, and how soon types are ready in a large module.
+
+The server is the real one over stdio. Readiness of the types is measured twice: by the server's own status, and
+at the type service alone by a verdict that is known (a text that compiles, and one that does not).
+"""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import time
+from pathlib import Path
+
+from goassist_index.cachedir import cache_dir
+from goassist_index.errors import GoassistError
+from goassist_index.syntax import functions, parse, statements
+from goassist_index.typeservice import TypeService
+from goassist_lsp.cli.bench_memory import LARGE_MODULE
+from goassist_lsp.cli.bench_report import add_common, milliseconds, print_json, progress, table
+from goassist_lsp.cli.lspclient import LspClient
+from goassist_models.evaluate.metrics import median
+from goassist_models.evaluate.modules import named_module, prepare
+
+_LARGE_FILE = "promql/engine.go"
+_QUIET_S = 3.0
+_GIVE_UP_S = 120.0
 
 
 def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add nothing yet."""
+    """Add the bench to `bench`."""
+    parser = names.add_parser("startup", help="time to the answer of initialize, and until types are ready")
+    parser.add_argument("module", nargs="?", default=LARGE_MODULE, metavar="MODULE@VERSION|DIR", help="what to open")
+    parser.add_argument("--file", default=_LARGE_FILE, help=f"the file that is opened (default {_LARGE_FILE})")
+    parser.add_argument("--times", type=int, default=3, help="how often, the median counts (default 3)")
+    add_common(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit status 0 when measured."""
+    with progress.status(f"{args.module}: fetching"):
+        directory = prepare(named_module(args.module), cache_dir()).resolve()
+    path = directory / args.file
+    if not path.is_file():
+        raise GoassistError("no such file in the module", path=str(path), cure="Name one with --file")
+    runs: list[dict[str, float | None]] = []
+    with progress.status("starting") as status:
+        for number in range(args.times):
+            status.update(f"start {number + 1} of {args.times}")
+            runs.append({**asyncio.run(_server(directory, path)), **asyncio.run(_service(directory, path))})
+    names = list(runs[0])
+    middle = {name: median([value for r in runs if (value := r[name]) is not None]) for name in names}
+    if args.json:
+        print_json({"bench": "startup", "module": args.module, "file": args.file, "median_ms": middle, "runs_ms": runs})
+    else:
+        rows = [(name, milliseconds(middle[name]), *(milliseconds(r[name]) for r in runs)) for name in names]
+        columns = ("milliseconds", "median", *(f"run {n + 1}" for n in range(args.times)))
+        table(f"Start-up with {args.file} of {args.module}", columns, rows)
+    return 0
+
+
+async def _server(root: Path, path: Path) -> dict[str, float | None]:
+    """From the process's start to the answer, then from `initialize` to each state of readiness."""
+    spawned = time.perf_counter()
+    log = cache_dir() / "bench" / "startup-server.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    client = await LspClient.start(log=log)
+    try:
+        asked = time.perf_counter()
+        await client.initialize(root)
+        answered = time.perf_counter()
+        client.open(path, path.read_text(encoding="utf-8"))
+        model_ms, types_ms = await _readiness(client, asked)
+    finally:
+        await client.close()
+    return {
+        "initialize answered, from process start": (answered - spawned) * 1000,
+        "model ready, from initialize": model_ms,
+        "opened package's types loaded, from initialize": types_ms,
+    }
+
+
+async def _readiness(client: LspClient, asked: float) -> tuple[float | None, float | None]:
+    """Milliseconds until the model is ready, and until the count of loaded packages reached its last value."""
+    model_ms: float | None = None
+    types_ms: float | None = None
+    packages = 0
+    changed = time.perf_counter()
+    while time.perf_counter() - asked < _GIVE_UP_S:
+        status = await client.status()
+        now = time.perf_counter()
+        if status.get("engine_ready") and model_ms is None:
+            model_ms = (now - asked) * 1000
+        loaded = sum(int(service.get("packages", 0)) for service in (status.get("types") or {}).values())
+        if loaded != packages:
+            packages, changed, types_ms = loaded, now, (now - asked) * 1000
+        if types_ms is not None and now - changed > _QUIET_S:
+            break
+        await asyncio.sleep(0.05)
+    return model_ms, types_ms
+
+
+async def _service(root: Path, path: Path) -> dict[str, float | None]:
+    """From the service's start to a right answer about a text that compiles and one that does not."""
+    source = path.read_bytes()
+    place = _last_statement(source, path)
+    started = time.perf_counter()
+    service = await TypeService.start(root, cache_dir=cache_dir())
+    try:
+        text = source.decode("utf-8")
+        bad = "goassistNoSuchName()\n\t"
+        while time.perf_counter() - started < _GIVE_UP_S:
+            good, broken = await service.check(path, text, place, place, ("_ = 1\n\t", bad))
+            if good.status == "ok" and broken.status == "error":
+                return {"type service alone: first right verdicts": (time.perf_counter() - started) * 1000}
+        raise GoassistError(f"no right verdict within {_GIVE_UP_S:.0f} s", path=str(path))
+    finally:
+        await service.aclose()
+
+
+def _last_statement(source: bytes, path: Path) -> int:
+    for node in reversed(functions(parse(source))):
+        body = node.child_by_field_name("body")
+        if body is not None and (inner := statements(body)):
+            return inner[-1].start_byte
+    raise GoassistError("no function with statements in it", path=str(path), cure="Name another with --file")
