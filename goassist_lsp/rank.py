@@ -13,7 +13,9 @@ def order(candidates: tuple[Candidate, ...], limit: int) -> tuple[Candidate, ...
 
     Finished ones come before those that lean on later lines, whole ones before those cut back, then the likely.
     """
-    unique = {candidate.insert_text: candidate for candidate in reversed(candidates)}
+    unique: dict[str, Candidate] = {}
+    for candidate in candidates:
+        unique.setdefault(candidate.insert_text, candidate)
     return tuple(sorted(unique.values(), key=_key)[:limit])
 
 

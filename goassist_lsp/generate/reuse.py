@@ -40,7 +40,8 @@ class CompletionCache:
                 continue
             if not context.prefix.startswith(entry.prefix):
                 continue
-            typed = context.prefix[len(entry.prefix) :]
+            # Texts are kept with "\n", whatever the document's line ends.
+            typed = context.prefix[len(entry.prefix) :].replace("\r\n", "\n")
             rest = tuple(
                 Generation(
                     text=generation.text[len(typed) :],

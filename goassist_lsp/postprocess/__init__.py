@@ -25,11 +25,24 @@ ORDER: tuple[Filter, ...] = (
     layout.drop_blank,
 )
 
+# What was shown before has been trimmed at the place where it was asked for; typed through, the cursor stands
+# elsewhere, and the rest of a block must not shrink to the rest of a line.
+ORDER_FOR_REUSED: tuple[Filter, ...] = (
+    repeats.cut_overlap_with_line_suffix,
+    repeats.cut_lines_of_suffix,
+    closing.balance_brackets,
+    layout.strip_trailing_space,
+    layout.drop_blank,
+)
 
-def apply(candidate: Candidate, context: CursorContext) -> Candidate | Rejected:
-    """The candidate after all filters, or the name of the filter that dropped it."""
+
+def apply(candidate: Candidate, context: CursorContext, *, reused: bool = False) -> Candidate | Rejected:
+    """The candidate after all filters, or the name of the filter that dropped it.
+
+    `reused`: it is what remains of a text that went through all of them before.
+    """
     original = candidate.insert_text
-    for step in ORDER:
+    for step in ORDER_FOR_REUSED if reused else ORDER:
         changed = step(candidate, context)
         if changed is None:
             return Rejected(text=original, stage="postprocess", reason=step.__name__)

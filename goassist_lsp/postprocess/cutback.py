@@ -17,9 +17,9 @@ MIN_SHOWN_CHARS = 3
 
 
 def shorter_versions(text: str, context: CursorContext, fail_offset: int | None) -> tuple[str, ...]:
-    """Versions of `text`, what says most of it first, that end at or before `fail_offset` (code points; None: anywhere shorter).
+    """Versions of `text`, what says most of it first, that end at or before `fail_offset`.
 
-    At most MAX_VERSIONS; each has settled brackets and says something (worth_showing).
+    `fail_offset` counts code points; None: anywhere shorter. At most MAX_VERSIONS; each has settled brackets and says something (worth_showing).
     """
     before, after = context.function_prefix, context.function_suffix
     limit = len(text) - 1 if fail_offset is None else min(fail_offset, len(text) - 1)

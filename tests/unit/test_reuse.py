@@ -72,6 +72,12 @@ def test_another_file_with_the_same_text_gets_nothing() -> None:
     assert cache.get(replace(other, snapshot=replace(other.snapshot, uri="file:///other.go"))) == ()
 
 
+def test_line_ends_of_the_document_do_not_hinder_reuse() -> None:
+    cache = CompletionCache()
+    cache.put(place("package p\r\n\r\nvar x = <CURSOR>\r\n"), shown("f(\n\t1,\n)"))
+    assert texts(cache.get(place("package p\r\n\r\nvar x = f(\r\n<CURSOR>\r\n"))) == ["\t1,\n)"]
+
+
 def test_the_oldest_place_is_forgotten_first() -> None:
     cache = CompletionCache(capacity=2)
     for typed, text in (("1", "a"), ("2", "b"), ("3", "c")):

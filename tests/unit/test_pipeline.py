@@ -1,0 +1,143 @@
+"""Claims about goassist_lsp.pipeline: the stages in their order, with an engine and a checker that say what they are told."""
+
+from collections.abc import Sequence
+
+import pytest
+from support.places import CURSOR, snapshot
+
+from goassist_index.errors import CheckerUnavailable, ModelError
+from goassist_lsp.check.fake import FakeChecker
+from goassist_lsp.pipeline import SECOND_DRAW, CompletionPipeline
+from goassist_lsp.settings import Settings
+from goassist_lsp.types import Checker, Completion
+from goassist_models.engine import CancelToken
+from goassist_models.engine.fake import FakeEngine
+
+FUNCTION = "package p\n\nfunc f(n int) int {\n%s\n\treturn n\n}\n"
+LINE = FUNCTION % "\tx := <CURSOR>"
+BLOCK = FUNCTION % "\tn++\n\t<CURSOR>"
+
+
+def pipeline(
+    said: Sequence[str] | Exception, checker: Checker | None = None, settings: Settings | None = None
+) -> tuple[CompletionPipeline, FakeEngine]:
+    engine = FakeEngine(said)
+    return CompletionPipeline(engine, checker or FakeChecker(), settings or Settings()), engine
+
+
+async def ask(
+    made: CompletionPipeline,
+    marked: str,
+    *,
+    n: int | None = None,
+    requested: bool = False,
+    cancel: CancelToken | None = None,
+) -> Completion:
+    before, after = marked.split(CURSOR)
+    return await made.complete(snapshot(before + after), len(before), cancel or CancelToken(), n=n, requested=requested)
+
+
+def texts(completion: Completion) -> list[str]:
+    return [candidate.insert_text for candidate in completion.candidates]
+
+
+async def test_what_is_shown_went_through_post_processing_and_check() -> None:
+    checker = FakeChecker()
+    made, _ = pipeline(["a + b\n\tother()"], checker)
+    completion = await ask(made, LINE)
+    assert texts(completion) == checker.asked == ["a + b"]
+    assert completion.candidates[0].verdict is not None
+    assert completion.candidates[0].verdict.status == "ok"
+
+
+async def test_a_skipped_request_asks_neither_engine_nor_checker() -> None:
+    checker = FakeChecker()
+    made, engine = pipeline(["a"], checker)
+    completion = await ask(made, FUNCTION % "\t// <CURSOR>")
+    assert completion.skip_reason == "cursor stands in a comment"
+    assert (engine.requests, checker.asked) == ([], [])
+
+
+async def test_a_failed_candidate_is_cut_back_to_what_passes() -> None:
+    made, engine = pipeline(["alpha()\n\tbroken()\n"], FakeChecker(bad="broken"))
+    completion = await ask(made, BLOCK)
+    assert texts(completion) == ["alpha()"]
+    assert completion.candidates[0].trail == ("cut back",)
+    assert completion.rejected[0].reason == "undefined: broken"
+    assert len(engine.requests) == 1
+
+
+async def test_others_are_drawn_when_nothing_of_the_first_can_be_shown() -> None:
+    made, engine = pipeline(["broken", "alpha"], FakeChecker(bad="broken"))
+    assert texts(await ask(made, LINE)) == ["alpha"]
+    assert [request.n for request in engine.requests] == [1, SECOND_DRAW]
+    assert engine.requests[1].temperature > 0
+
+
+async def test_nothing_is_shown_when_nothing_passes() -> None:
+    made, _ = pipeline(["broken"], FakeChecker(bad="broken"))
+    completion = await ask(made, LINE)
+    assert completion.candidates == ()
+    assert [(rejected.stage, rejected.reason) for rejected in completion.rejected] == [("check", "undefined: broken")]
+
+
+async def test_without_a_checker_it_stays_silent_and_says_so() -> None:
+    made, _ = pipeline(["alpha"], FakeChecker(error=CheckerUnavailable("no Go toolchain")))
+    completion = await ask(made, LINE)
+    assert completion.candidates == ()
+    assert completion.degraded == ("check",)
+
+
+async def test_unchecked_text_is_shown_where_the_user_switched_the_check_off() -> None:
+    made, _ = pipeline(["broken"], FakeChecker(bad="broken"), Settings(check_types=False))
+    assert texts(await ask(made, LINE)) == ["broken"]
+
+
+async def test_what_was_typed_through_is_checked_again_and_not_generated_again() -> None:
+    checker = FakeChecker()
+    made, engine = pipeline(["alpha + beta"], checker)
+    await ask(made, LINE)
+    assert texts(await ask(made, FUNCTION % "\tx := alpha<CURSOR>")) == [" + beta"]
+    assert len(engine.requests) == 1
+    assert checker.asked == ["alpha + beta", " + beta"]
+
+
+async def test_a_cancelled_request_shows_nothing() -> None:
+    cancel = CancelToken()
+    cancel.cancel()
+    made, engine = pipeline(["alpha"])
+    completion = await ask(made, LINE, cancel=cancel)
+    assert completion.cancelled and completion.candidates == ()
+    assert engine.requests == []
+
+
+async def test_an_engine_that_breaks_down_is_not_hidden() -> None:
+    made, _ = pipeline(ModelError("out of memory"))
+    with pytest.raises(ModelError, match="out of memory"):
+        await ask(made, LINE)
+
+
+async def test_the_same_text_is_checked_and_shown_once() -> None:
+    checker = FakeChecker()
+    made, _ = pipeline(["alpha", "alpha\n\tbeta()", "gamma"], checker)
+    assert texts(await ask(made, LINE, n=3)) == ["alpha", "gamma"]
+    assert checker.asked == ["alpha", "gamma"]
+
+
+async def test_blocks_are_offered_only_where_several_lines_are_wanted() -> None:
+    made, _ = pipeline(["alpha()"], settings=Settings(multiline=False))
+    assert (await ask(made, BLOCK)).skip_reason == "suggestions of several lines are switched off"
+    assert texts(await ask(made, BLOCK, requested=True)) == ["alpha()"]
+
+
+async def test_a_crlf_document_gets_its_own_line_ends() -> None:
+    made, _ = pipeline(["alpha(\n\t\tn,\n\t)"])
+    assert texts(await ask(made, LINE.replace("\n", "\r\n"))) == ["alpha(\r\n\t\tn,\r\n\t)"]
+
+
+async def test_every_stage_that_ran_is_timed_and_tokens_are_counted() -> None:
+    made, _ = pipeline(["alpha"])
+    completion = await ask(made, LINE)
+    stages = [timing.stage for timing in completion.timings]
+    assert stages == ["trigger", "context", "reuse", "prompt", "generate", "postprocess", "check", "rank"]
+    assert completion.prompt_tokens > 0 and completion.generated_tokens == 1
