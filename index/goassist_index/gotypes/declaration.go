@@ -104,7 +104,7 @@ func (d *directory) parseWhole(f *sourceFile, text []byte, from, to int) *whole 
 	w := &whole{dir: d, text: text}
 	out := bytes.Clone(text)
 	for _, s := range layoutOf(text, f.divided()).segments {
-		if s.open >= 0 && s.closing > s.open && (to < s.open || from > s.closing) {
+		if s.open >= 0 && s.closing > s.open && (to < s.start || from > s.end) {
 			blank(out[s.open+1 : s.closing])
 			if s.closing == s.end {
 				blank(out[s.open:s.end])
@@ -130,7 +130,7 @@ func (d *directory) parseWhole(f *sourceFile, text []byte, from, to int) *whole 
 		if !ok || fn.Body == nil {
 			continue
 		}
-		if open, closing := int(fn.Body.Lbrace)-w.file.Base(), int(fn.Body.Rbrace)-w.file.Base(); to < open || from > closing {
+		if start, end := int(fn.Pos())-w.file.Base(), int(fn.End())-w.file.Base(); to < start || from > end {
 			fn.Body = nil
 		}
 	}

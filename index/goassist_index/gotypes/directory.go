@@ -3,10 +3,8 @@ package main
 import (
 	"crypto/sha256"
 	"go/ast"
-	"go/build"
 	"go/parser"
 	"go/token"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -41,7 +39,6 @@ func (f *sourceFile) isTest() bool { return strings.HasSuffix(f.path, "_test.go"
 type directory struct {
 	dir      string
 	universe *universe
-	context  *build.Context
 	fset     *token.FileSet
 	files    map[string]*sourceFile // by base name
 	// generation counts changes of what the packages are made of.
@@ -49,9 +46,9 @@ type directory struct {
 	packages   map[string]*focus
 }
 
-func newDirectory(dir string, u *universe, ctx *build.Context) *directory {
+func newDirectory(dir string, u *universe) *directory {
 	return &directory{
-		dir: dir, universe: u, context: ctx,
+		dir: dir, universe: u,
 		fset:     token.NewFileSet(),
 		files:    map[string]*sourceFile{},
 		packages: map[string]*focus{},
@@ -141,7 +138,7 @@ func (d *directory) refreshFile(name string) {
 			file.imports = append(file.imports, p)
 		}
 	}
-	file.matches = d.match(name, t.data)
+	file.matches = matches(d.universe.context, path, t.data)
 	if old != nil {
 		d.release(old.ast)
 	}
@@ -157,16 +154,6 @@ func (f *sourceFile) divided() *layout {
 		f.outline = sha256.Sum256(f.outlineText())
 	}
 	return f.layout
-}
-
-// match evaluates file name and build constraints.
-func (d *directory) match(name string, data []byte) bool {
-	ctx := *d.context
-	ctx.OpenFile = func(string) (io.ReadCloser, error) {
-		return io.NopCloser(strings.NewReader(string(data))), nil
-	}
-	ok, err := ctx.MatchFile(d.dir, name)
-	return err != nil || ok // a header that cannot be read yet is being typed
 }
 
 // outlineText is the text with function bodies blanked, by the layout if there is one.

@@ -71,7 +71,9 @@ func (v *view) exported(p *types.Package) []named {
 // unexported ones only of our own package.
 func (v *view) membersOf(t types.Type) []named {
 	own := v.place.focus.pkg
-	visible := func(obj types.Object) bool { return obj.Exported() || obj.Pkg() != nil && obj.Pkg().Path() == own.Path() }
+	visible := func(obj types.Object) bool {
+		return obj.Exported() || obj.Pkg() != nil && obj.Pkg().Path() == own.Path()
+	}
 	base := t
 	if pointer, ok := t.Underlying().(*types.Pointer); ok {
 		base = pointer.Elem()

@@ -170,7 +170,13 @@ func literalSpans(data []byte) (inside func(int) bool, sound bool) {
 // finishSegment finds a declaration's end and its body, looking no further than limit, and not inside literals.
 func finishSegment(data []byte, s *segment, limit int, inside func(int) bool) {
 	firstLine := endOfLine(data, s.start)
-	s.end = len(bytes.TrimRight(data[:limit], " \t\r\n"))
+	s.end = limit // unclosed: the cursor may stand in the blank lines before the next declaration
+	if trimmed := bytes.TrimRight(data[s.start:firstLine], " \t\r"); s.kind != token.FUNC || bytes.HasSuffix(trimmed, []byte("}")) {
+		s.end = len(bytes.TrimRight(data[:limit], " \t\r\n"))
+		if s.kind == token.FUNC {
+			s.end = s.start + len(trimmed) // all on one line
+		}
+	}
 	// The last line that closes in column 0 ends it; what follows are comments of the next declaration.
 	for at := firstLine + 1; at < limit; at = endOfLine(data, at) + 1 {
 		if (data[at] == '}' || data[at] == ')') && !inside(at) {

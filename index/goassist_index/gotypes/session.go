@@ -32,7 +32,6 @@ type moduleStamp struct {
 // target is one combination of GOOS, GOARCH and build tags.
 type target struct {
 	universe *universe
-	context  *build.Context
 
 	mu          sync.Mutex
 	directories map[string]*opened
@@ -44,6 +43,24 @@ type opened struct {
 	dir   *directory
 	mu    sync.Mutex // one check at a time
 	err   error
+	used  time.Time
+}
+
+// maxOpened is how many directories keep their trees and declarations in memory.
+const maxOpened = 32
+
+// evict closes the directory that was used longest ago when there are too many.
+func (t *target) evict() {
+	if len(t.directories) <= maxOpened {
+		return
+	}
+	oldest := ""
+	for dir, o := range t.directories {
+		if oldest == "" || o.used.Before(t.directories[oldest].used) {
+			oldest = dir
+		}
+	}
+	delete(t.directories, oldest)
 }
 
 func newSession(root string) *session {
@@ -78,10 +95,13 @@ func (s *session) target(ctx build.Context) *target {
 		if ctx.GOOS != runtime.GOOS || ctx.GOARCH != runtime.GOARCH {
 			env = append(env, "GOOS="+ctx.GOOS, "GOARCH="+ctx.GOARCH)
 		}
-		if len(ctx.BuildTags) > 0 {
-			env = append(env, "GOFLAGS="+keptFlags()+" -tags="+strings.Join(ctx.BuildTags, ","))
+		if ctx.CgoEnabled != build.Default.CgoEnabled {
+			env = append(env, "CGO_ENABLED="+map[bool]string{true: "1", false: "0"}[ctx.CgoEnabled])
 		}
-		t = &target{universe: newUniverse(s.sources, env, ctx.GOARCH), context: &ctx, directories: map[string]*opened{}}
+		if len(ctx.BuildTags) > 0 {
+			env = append(env, "GOFLAGS="+strings.TrimSpace(keptFlags()+" -tags="+strings.Join(ctx.BuildTags, ",")))
+		}
+		t = &target{universe: newUniverse(s.sources, env, ctx), directories: map[string]*opened{}}
 		s.targets[key] = t
 	}
 	return t
@@ -92,10 +112,12 @@ func (s *session) open(t *target, dir string) *opened {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if o := t.directories[dir]; o != nil {
+		o.used = time.Now()
 		return o
 	}
-	o := &opened{ready: make(chan struct{})}
+	o := &opened{ready: make(chan struct{}), used: time.Now()}
 	t.directories[dir] = o
+	t.evict()
 	go func() {
 		defer close(o.ready)
 		defer func() {
@@ -115,14 +137,18 @@ func (s *session) open(t *target, dir string) *opened {
 
 // prepare describes and loads a directory's package, as far as that goes.
 func (s *session) prepare(t *target, dir string, o *opened) {
-	o.dir = newDirectory(dir, t.universe, t.context)
+	o.dir = newDirectory(dir, t.universe)
 	if t.universe.metaOfDir(dir) == nil {
 		if err := t.universe.describe(dir, "."); err != nil {
 			log.Printf("%v", err)
 		}
 	}
-	if t.universe.metaOfDir(dir) == nil {
+	if m := t.universe.metaOfDir(dir); m == nil {
 		t.universe.add(guessMeta(dir))
+	} else if m.Module == nil && !m.Standard { // a folder without Go files on disk yet
+		completed := *m
+		completed.Module = guessMeta(dir).Module
+		t.universe.add(&completed)
 	}
 	if err := o.dir.refresh(); err != nil {
 		o.err = err
@@ -136,9 +162,6 @@ func (s *session) prepare(t *target, dir string, o *opened) {
 		break
 	}
 }
-
-// targetOf is the target in which a file is checked.
-func (s *session) targetOf(string) *target { return s.target(hostContext()) }
 
 // guessMeta describes a directory that go list cannot: the import path from go.mod's module line.
 func guessMeta(dir string) *meta {

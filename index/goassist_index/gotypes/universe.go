@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
+	"go/build"
 	"go/parser"
 	"go/token"
 	"go/types"
 	"log"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -20,6 +20,7 @@ import (
 type universe struct {
 	sources *sources
 	env     []string
+	context build.Context
 	sizes   types.Sizes
 
 	mu      sync.Mutex
@@ -42,13 +43,15 @@ type loading struct {
 	// Versions of its files and digests of their outlines, for workspace packages only.
 	stamps   map[string]stamp
 	outlines map[string][32]byte
+	listing  string // the names of the Go files in its directory
 }
 
-func newUniverse(src *sources, env []string, goarch string) *universe {
+func newUniverse(src *sources, env []string, ctx build.Context) *universe {
 	return &universe{
 		sources: src,
 		env:     env,
-		sizes:   types.SizesFor("gc", goarch),
+		context: ctx,
+		sizes:   types.SizesFor("gc", ctx.GOARCH),
 		metas:   map[string]*meta{},
 		byDir:   map[string]*meta{},
 		missing: map[string]bool{},
@@ -198,7 +201,7 @@ func (u *universe) start(m *meta, onPath map[string]bool) *loading {
 	u.mu.Unlock()
 	onPath[m.ImportPath] = true
 	below := map[string]*loading{}
-	for _, path := range m.Imports {
+	for _, path := range u.importsOf(m) {
 		if dep := u.resolve(m, path); dep != nil && dep.ImportPath != "unsafe" {
 			below[path] = u.start(dep, onPath)
 		}
@@ -228,13 +231,9 @@ func (u *universe) build(m *meta, imports types.Importer, l *loading) *types.Pac
 	fset := token.NewFileSet()
 	var files []*ast.File
 	if l != nil && m.workspace() {
-		l.stamps, l.outlines = map[string]stamp{}, map[string][32]byte{}
+		l.stamps, l.outlines, l.listing = map[string]stamp{}, map[string][32]byte{}, u.listing(m.Dir)
 	}
-	for _, name := range append(m.GoFiles[:len(m.GoFiles):len(m.GoFiles)], m.CgoFiles...) {
-		path := name
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(m.Dir, name)
-		}
+	for _, path := range u.filesOf(m) {
 		t, err := u.sources.read(path)
 		if err != nil {
 			log.Printf("%v", err)
@@ -300,42 +299,4 @@ func (m importMap) Import(path string) (*types.Package, error) {
 		return pkg, nil
 	}
 	return nil, fmt.Errorf("%w: %s", errNotLoaded, path)
-}
-
-// drop forgets the loaded package of m and all that import it, directly or not.
-func (u *universe) drop(m *meta) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.loaded[m.ImportPath] == nil {
-		return
-	}
-	stale := map[string]bool{m.ImportPath: true}
-	for changed := true; changed; {
-		changed = false
-		for path := range u.loaded {
-			if stale[path] || u.metas[path] == nil {
-				continue
-			}
-			for _, imported := range u.metas[path].Imports {
-				if mapped := u.metas[path].ImportMap[imported]; mapped != "" {
-					imported = mapped
-				}
-				if stale[imported] {
-					stale[path] = true
-					changed = true
-					break
-				}
-			}
-		}
-	}
-	for path := range stale {
-		delete(u.loaded, path)
-	}
-}
-
-// count is the number of packages loaded or being loaded.
-func (u *universe) count() int {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return len(u.loaded)
 }
