@@ -87,7 +87,7 @@ async def test_reused_cells_give_the_text_of_a_fresh_read(engine: LlamaEngine) -
 async def test_request_given_up_in_a_long_read_is_continued(engine: LlamaEngine) -> None:
     await ask(engine, "x", "psm")
     cancel = CancelToken()
-    prefix = PREFIX * 8
+    prefix = PREFIX * 4
     prompt = InfillPrompt(FORMS["joined"], prefix, SUFFIX)
     task = asyncio.create_task(engine.generate(GenerateRequest(prompt, 8), cancel))
     while not engine.cells_held > 100:
