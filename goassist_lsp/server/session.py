@@ -10,14 +10,18 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from lsprotocol.types import TextEdit
+
+from goassist_lsp.server.convert import to_text_edits
 from goassist_lsp.server.feed import DocumentFeed, Kind
 from goassist_lsp.server.notices import Notices, set_log_level
 from goassist_lsp.server.progress import ProgressBar
+from goassist_lsp.server.selection import Selection
 from goassist_lsp.server.snapshot import Document, Documents, path_of, take
 from goassist_lsp.settings import Options, Settings, read_options, resolve
 from goassist_lsp.types import Completion
@@ -39,11 +43,15 @@ MakeAssistant = Callable[[Settings], "Assistant"]
 
 @dataclass(slots=True)
 class Shown:
-    """What one request offered, kept until it is accepted: `imports_pending` while accepting must add them."""
+    """What accepting one of a request's candidates takes, by the candidate's index.
 
-    document: Document
-    completion: Completion
-    imports_pending: bool
+    `imports` are edits for the client, good as long as the document begins with `head`. No text beyond that is
+    kept: a session may remember many versions of a large file.
+    """
+
+    uri: str
+    head: str
+    imports: tuple[list[TextEdit], ...]
 
 
 class Session:
@@ -197,10 +205,11 @@ class Session:
         self._paused_until = time.monotonic() + minutes * 60 if minutes > 0 else 0.0
 
     async def complete(
-        self, document: Document, offset: int, *, requested: bool = False
+        self, document: Document, offset: int, *, selection: Selection | None = None, requested: bool = False
     ) -> tuple[int, Completion] | None:
         """Ask the assistant; None when there is nothing to show or the answer came too late.
 
+        With a selection the answer goes on from that item; its candidates are for the document as it is.
         A newer request for the same document ends the older one, and so does a change of the document. When the
         caller is cancelled, the work done for it ends by its token.
         """
@@ -211,7 +220,10 @@ class Session:
         self.cancel_requests(document.uri)
         key, token = unquote(document.uri), CancelToken()
         self._running[key] = token
-        work = self.assistant.complete(take(document), offset, token, n=None if requested else 1, requested=requested)
+        snapshot = take(document)
+        if selection is not None:
+            snapshot, offset = selection.taken(snapshot), selection.cursor
+        work = self.assistant.complete(snapshot, offset, token, n=None if requested else 1, requested=requested)
         # Shielded: a cancelled request leaves by the token, at a place where nothing is torn apart.
         answer = asyncio.create_task(self._guarded(work))
         self._answers.add(answer)
@@ -230,6 +242,8 @@ class Session:
             or not self.documents.is_current(document)
         ):
             return None
+        if selection is not None:
+            completion = replace(completion, candidates=tuple(map(selection.extended, completion.candidates)))
         self._last_id += 1
         return self._last_id, completion
 
@@ -256,8 +270,11 @@ class Session:
     def remember(
         self, completion_id: int, document: Document, completion: Completion, *, imports_pending: bool
     ) -> None:
-        """Keep what was offered, for when it is accepted."""
-        self._shown[completion_id] = Shown(document, completion, imports_pending)
+        """Keep what was offered, for when it is accepted; imports only if the client does not add them itself."""
+        edits = [candidate.import_edits if imports_pending else () for candidate in completion.candidates]
+        end = max((edit.end for some in edits for edit in some), default=0)
+        imports = tuple(to_text_edits(document, some) for some in edits)
+        self._shown[completion_id] = Shown(document.uri, document.text[:end], imports)
         while len(self._shown) > _REMEMBERED:
             self._shown.popitem(last=False)
 

@@ -233,3 +233,16 @@ async def test_inline_is_chosen_for_a_client_that_has_both() -> None:
     async with running(FAKE_SERVER) as client:
         both = {"textDocument": {**INLINE_CAPABILITIES["textDocument"], "completion": {}}}
         assert "completionProvider" not in await client.initialize(capabilities=both)
+
+
+async def test_ghost_text_goes_on_from_the_item_selected_in_the_list(client: LspClient) -> None:
+    client.open(URI, go_file(say=["(1)"]))
+    client.insert(URI, 2, *HOLE, "prin")
+    span = {"start": {"line": HOLE[0], "character": 1}, "end": {"line": HOLE[0], "character": 5}}
+    params = {
+        "textDocument": {"uri": URI},
+        "position": span["end"],
+        "context": {"triggerKind": 2, "selectedCompletionInfo": {"range": span, "text": "println"}},
+    }
+    (item,) = (await client.request("textDocument/inlineCompletion", params))["items"]
+    assert (item["insertText"], item["range"]) == ("println(1)", span)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcInvalidParams
 
-from goassist_lsp.server.convert import ACCEPT, to_text_edits
-from goassist_lsp.server.snapshot import Document
-from goassist_lsp.types import ImportEdit
+from goassist_lsp.server.convert import ACCEPT
 
 if TYPE_CHECKING:
     from goassist_lsp.server.server import GoassistServer
+    from goassist_lsp.server.session import Shown
 
 _log = logging.getLogger(__name__)
 
@@ -31,12 +30,11 @@ def register(server: GoassistServer) -> None:
                 shown = session.take_shown(completion_id)
             case _:
                 raise JsonRpcInvalidParams(f"{ACCEPT} takes the arguments of the item's command")
-        if shown is None or not 0 <= index < len(shown.completion.candidates):
+        if shown is None or not 0 <= index < len(shown.imports):
             return {"accepted": False, "imports": 0}
-        edits = shown.completion.candidates[index].import_edits
-        if not (edits and shown.imports_pending):
-            return {"accepted": True, "imports": 0}
-        return {"accepted": True, "imports": len(edits) if await _add_imports(server, shown.document, edits) else 0}
+        edits = shown.imports[index]
+        added = bool(edits) and await _add_imports(server, shown, edits)
+        return {"accepted": True, "imports": len(edits) if added else 0}
 
     @server.command("goassist.explain")
     async def explain(*arguments: Any) -> str:
@@ -77,16 +75,14 @@ def register(server: GoassistServer) -> None:
         return {**own, **await assistant.status()} if assistant is not None else own
 
 
-async def _add_imports(server: GoassistServer, offered: Document, edits: tuple[ImportEdit, ...]) -> bool:
+async def _add_imports(server: GoassistServer, shown: Shown, edits: list[lsp.TextEdit]) -> bool:
     """Have the client add imports, if the text they were made for still stands before the candidate."""
-    current = server.session.documents.get(offered.uri)
-    end = max(edit.end for edit in edits)
-    if current is None or current.text[:end] != offered.text[:end]:
-        _log.warning("%s: the imports were not added, the file's head has changed", offered.path)
+    current = server.session.documents.get(shown.uri)
+    if current is None or not current.text.startswith(shown.head):
+        _log.warning("%s: the imports were not added, the file's head has changed", shown.uri)
         return False
-    changes = {offered.uri: to_text_edits(offered, edits)}
-    params = lsp.ApplyWorkspaceEditParams(lsp.WorkspaceEdit(changes=changes), label="goassist: add imports")
-    result = await server.workspace_apply_edit_async(params)
+    edit = lsp.WorkspaceEdit(changes={shown.uri: edits})
+    result = await server.workspace_apply_edit_async(lsp.ApplyWorkspaceEditParams(edit, label="goassist: add imports"))
     if not result.applied:
-        _log.warning("%s: the client did not add the imports: %s", offered.path, result.failure_reason)
+        _log.warning("%s: the client did not add the imports: %s", shown.uri, result.failure_reason)
     return bool(result.applied)

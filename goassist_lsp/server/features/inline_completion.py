@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types as lsp
 
 from goassist_lsp.server.convert import to_inline_items
+from goassist_lsp.server.selection import Selection
 
 if TYPE_CHECKING:
     from goassist_lsp.server.server import GoassistServer
@@ -24,7 +25,9 @@ def register(server: GoassistServer) -> None:
             return lsp.InlineCompletionList([])
         offset = document.lines.offset_at(params.position)
         requested = params.context.trigger_kind == lsp.InlineCompletionTriggerKind.Invoked
-        answer = await session.complete(document, offset, requested=requested)
+        info = params.context.selected_completion_info
+        selection = Selection.of(document, info) if info is not None else None
+        answer = await session.complete(document, offset, selection=selection, requested=requested)
         if answer is None:
             return lsp.InlineCompletionList([])
         completion_id, completion = answer
