@@ -47,6 +47,7 @@ class Hole:
     offset: int
     truth: str
 
+    @cache  # noqa: B019 (holes live as long as their test)
     def context(self) -> CursorContext:
         return context_at(DocumentSnapshot(self.path.as_uri(), self.path, 1, self.text), self.offset)
 
@@ -76,7 +77,7 @@ def holes(seed: int, count: int) -> Iterator[Hole]:
         source = path.read_bytes()
         if not source.isascii():
             continue
-        functions = syntax.functions(syntax.parse(source))
+        functions = _functions(path)
         if not functions:
             continue
         for _ in range(6):
@@ -87,6 +88,11 @@ def holes(seed: int, count: int) -> Iterator[Hole]:
             text = source.decode()
             yield Hole(kind, path, text[: span[0]] + text[span[1] :], span[0], text[span[0] : span[1]])
             made += 1
+
+
+@cache
+def _functions(path: Path) -> tuple[Node, ...]:
+    return syntax.functions(syntax.parse(path.read_bytes()))
 
 
 def _span(kind: str, function: Node, source: bytes, rng: random.Random) -> tuple[int, int] | None:

@@ -1,116 +1,244 @@
-"""Runs tests/cases/*.txtar: the real pipeline and type checker, with an engine that says what the case says.
+"""Claims about goassist_models.evaluate: verdict cases and ghost holes made from a small module."""
 
-A case has its Go files (`name.go unsaved` is an open buffer that is not on disk), one of them with <CURSOR>, and
-`generations`. `request`, if there, holds `key: value` lines: `n`, `requested`, `line ends: crlf`, and `typed`, what
-the user types before a second request, for which the engine has nothing more to say.
-"""
-
-from __future__ import annotations
-
-import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from support import txtar
 
-from goassist_index.verdict import Verdict
-from goassist_lsp.check.typecheck import TypeChecker
-from goassist_lsp.pipeline import CompletionPipeline
-from goassist_lsp.settings import Settings
-from goassist_lsp.types import Completion, DocumentSnapshot
-from goassist_models.engine import CancelToken
-from goassist_models.engine.fake import FakeEngine
+from goassist_index.errors import ConfigError, GoassistError
+from goassist_index.syntax import functions, parse, signature
+from goassist_models.evaluate.cases import Case, make_cases, read_cases, write_cases
+from goassist_models.evaluate.faults import FAULTS
+from goassist_models.evaluate.ghost import GHOST_KINDS, ghost_holes, share_out
+from goassist_models.evaluate.holes import holes
+from goassist_models.evaluate.judge import CompileJudge
+from goassist_models.evaluate.keystrokes import KeyRecord, Replay, typed_bodies
+from goassist_models.evaluate.metrics import Share, percentile
+from goassist_models.evaluate.modules import named_module, pinned_modules, prepare
 
-CASES = sorted((Path(__file__).parent.parent / "cases").glob("*.txtar"))
-CURSOR = "<CURSOR>"
-SEPARATOR = "\n---\n"
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+SOURCE = """package small
 
+import (
+	"errors"
+	"fmt"
+)
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def workspace(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Path, TypeChecker]]:
-    """A folder with all cases' files, one module each, and one type checker over all of them."""
-    root = tmp_path_factory.mktemp("cases")
-    for case in CASES:
-        _lay_out(txtar.read(case), root / case.stem)
-    checker = TypeChecker()
-    await checker.set_folders([root])
-    yield root, checker
-    await checker.close()
+type Store struct {
+	items map[string]int
+	limit int
+}
 
+func New(limit int) *Store {
+	return &Store{items: map[string]int{}, limit: limit}
+}
 
-def _lay_out(case: txtar.Archive, folder: Path) -> None:
-    for name, content in case.files.items():
-        if name.endswith((".go", "go.mod")):
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(_document(case, content).replace(CURSOR, "").encode())
+// Put says how many there are.
+func (s *Store) Put(key string, value int) (int, error) {
+	if key == "" {
+		return 0, errors.New("no key")
+	}
+	if old, ok := s.items[key]; ok && old == value {
+		return len(s.items), nil
+	}
+	s.items[key] = value
+	return len(s.items), nil
+}
 
+func (s *Store) Sum(keys ...string) (int, error) {
+	total, missing := 0, 0
+	for _, key := range keys {
+		value, ok := s.items[key]
+		if !ok {
+			missing = missing + 1
+			continue
+		}
+		total = total + clamp(value, s.limit)
+	}
+	if missing > 0 {
+		return total, fmt.Errorf("%d keys are missing", missing)
+	}
+	return total, nil
+}
 
-def _request(case: txtar.Archive) -> dict[str, str]:
-    lines = case.files.get("request", "").splitlines()
-    return {key: value for key, _, value in (line.partition(": ") for line in lines)}
-
-
-def _document(case: txtar.Archive, content: str) -> str:
-    return content.replace("\n", "\r\n") if _request(case).get("line ends") == "crlf" else content
-
-
-def _snapshot(case: txtar.Archive, folder: Path) -> tuple[DocumentSnapshot, int]:
-    (name,) = [name for name, content in case.files.items() if name.endswith(".go") and CURSOR in content]
-    before, after = _document(case, case[name]).split(CURSOR)
-    path = folder / name
-    return DocumentSnapshot(path.as_uri(), path, 1, before + after), len(before)
-
-
-async def _complete(case: txtar.Archive, folder: Path, checker: TypeChecker) -> Completion:
-    snapshot, offset = _snapshot(case, folder)
-    for name, content in case.files.items():
-        if name.endswith(".go unsaved"):
-            await checker.document_changed(folder / name.removesuffix(" unsaved"), content)
-    said = case.files.get("generations", "").removesuffix("\n").split(SEPARATOR)
-    request = _request(case)
-    pipeline = CompletionPipeline(FakeEngine(said), checker, Settings())
-
-    async def ask(snapshot: DocumentSnapshot, offset: int) -> Completion:
-        n, requested = int(request.get("n", len(said))), request.get("requested") == "true"
-        return await pipeline.complete(snapshot, offset, CancelToken(), n=n, requested=requested)
-
-    completion = await ask(snapshot, offset)
-    typed = request.get("typed")
-    if typed is None:
-        return completion
-    text = snapshot.text[:offset] + typed + snapshot.text[offset:]
-    return await ask(replace(snapshot, text=text, version=2), offset + len(typed))
+func clamp(value, limit int) int {
+	if value > limit {
+		return limit
+	}
+	return value
+}
+"""
 
 
-def _ghost(completion: Completion) -> str:
-    if completion.candidates:
-        return SEPARATOR.join(candidate.insert_text.replace("\r", "␍") for candidate in completion.candidates) + "\n"
-    reasons = dict.fromkeys(f"{rejected.stage}: {rejected.reason.splitlines()[0]}" for rejected in completion.rejected)
-    return f"silent: {completion.skip_reason or '; '.join(reasons)}\n"
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory: pytest.TempPathFactory) -> CompileJudge:
+    root = tmp_path_factory.mktemp("small")
+    (root / "go.mod").write_text("module example.com/small\n\ngo 1.22\n")
+    (root / "small.go").write_text(SOURCE)
+    return CompileJudge.open(root)
 
 
-def _verdict(verdict: Verdict | None) -> str:
-    assert verdict is not None
-    lines = [verdict.status, *(f"imports {name}" for name in verdict.missing_imports)]
-    return ", ".join([*lines, *(f"leaves: {item.message}" for item in verdict.unfinished)])
+@pytest.fixture(scope="module")
+def cases(judge: CompileJudge) -> list[Case]:
+    return make_cases(judge, "example.com/small", 14, seed=3).cases
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-async def test_case(path: Path, workspace: tuple[Path, TypeChecker], request: pytest.FixtureRequest) -> None:
-    root, checker = workspace
-    case = txtar.read(path)
-    assert case.comment.strip(), "a case begins with why it exists"
-    completion = await asyncio.wait_for(_complete(case, root / path.stem, checker), timeout=60)
-    got = {
-        "@ghost": _ghost(completion),
-        "@verdict": "".join(_verdict(candidate.verdict) + "\n" for candidate in completion.candidates),
-    }
-    if request.config.getoption("--update"):
-        path.write_text(txtar.render(replace(case, files=case.files | got)), encoding="utf-8")
-        return
-    assert got == {name: case.files.get(name) for name in got}
+def text_with(case: Case) -> bytes:
+    source = Path(case.file).read_bytes()
+    return source[: case.offset] + case.insert.encode() + source[case.end :]
+
+
+def test_good_cases_put_back_what_stood_there(cases: list[Case]) -> None:
+    good = [case for case in cases if case.good]
+    assert len(good) == 14
+    assert all(text_with(case).decode() == SOURCE for case in good)
+    assert {case.piece for case in good} == {"statement", "expression", "body"}
+
+
+def test_every_fault_is_there_and_the_compiler_refuses_it(judge: CompileJudge, cases: list[Case]) -> None:
+    broken = [case for case in cases if not case.good]
+    assert Counter(case.fault for case in broken) == dict.fromkeys(FAULTS, 2)
+    for case in broken:
+        path = Path(case.file)
+        assert not judge.judge(judge.package_of(path), {path: text_with(case)}).ok
+        assert case.judge and case.insert != case.truth
+
+
+def test_the_same_seed_makes_the_same_cases_and_another_one_others(judge: CompileJudge, cases: list[Case]) -> None:
+    assert make_cases(judge, "example.com/small", 14, seed=3).cases == cases
+    assert make_cases(judge, "example.com/small", 14, seed=4).cases != cases
+
+
+def test_what_cannot_be_made_is_counted(judge: CompileJudge) -> None:
+    made = make_cases(judge, "example.com/small", 2000, seed=1)
+    assert len(made.cases) < 4000
+    assert any(why.endswith("too few places") for why in made.discarded)
+
+
+def test_a_package_that_does_not_compile_gives_no_cases(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text("module example.com/bad\n\ngo 1.22\n")
+    (tmp_path / "bad.go").write_text("package bad\n\nfunc F() int {\n\treturn missing\n}\n")
+    made = make_cases(CompileJudge.open(tmp_path), "example.com/bad", 4, seed=1)
+    assert made.cases == []
+    assert made.refused_packages == ["example.com/bad"]
+
+
+def test_cases_survive_their_file(tmp_path: Path, cases: list[Case]) -> None:
+    path = tmp_path / "cases.jsonl"
+    write_cases(path, [*cases, replace(cases[0], insert="é\n\t\U0001f600")])
+    assert read_cases(path) == [*cases, replace(cases[0], insert="é\n\t\U0001f600")]
+
+
+def test_a_damaged_case_file_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "cases.jsonl"
+    path.write_text('{"file": "x"}\n')
+    with pytest.raises(GoassistError, match=r"cases\.jsonl: line 1 is no case"):
+        read_cases(path)
+
+
+def test_holes_cover_the_roles_of_expressions() -> None:
+    source = SOURCE.encode()
+    roles = {hole.role for node in functions(parse(source)) for hole in holes(node)}
+    assert {"argument", "right side", "member", "selector", "results", "condition", "element value"} <= roles
+    assert {"if_statement", "for_statement", "return_statement", "body"} <= roles
+
+
+def test_ghost_holes_are_of_each_kind_and_one_a_function(judge: CompileJudge) -> None:
+    found = ghost_holes(judge, "example.com/small", dict.fromkeys(GHOST_KINDS, 1), 1, frozenset())
+    assert {hole.kind for hole in found} == set(GHOST_KINDS)
+    assert len({hole.function for hole in found}) == 4
+
+
+def test_a_block_or_body_hole_leaves_an_indented_empty_line(judge: CompileJudge) -> None:
+    source = SOURCE.encode()
+    for hole in ghost_holes(
+        judge, "example.com/small", {"block": 2, "body": 2, "line": 0, "expression": 0}, 1, frozenset()
+    ):
+        line_start = source.rfind(b"\n", 0, hole.start) + 1
+        assert source[line_start : hole.start].strip(b"\t") == b""
+        assert hole.start > line_start
+        assert source[hole.end :].startswith(b"\n")
+
+
+def test_a_line_hole_ends_its_line_and_leaves_two_tokens(judge: CompileJudge) -> None:
+    source = SOURCE.encode()
+    counts = {"line": 4, "expression": 0, "block": 0, "body": 0}
+    found = ghost_holes(judge, "example.com/small", counts, 5, frozenset())
+    assert len(found) == 4
+    for hole in found:
+        line_start = source.rfind(b"\n", 0, hole.start) + 1
+        assert source[hole.end :].startswith(b"\n")
+        assert len(source[line_start : hole.start].split()) >= 1
+        assert b"\n" not in source[hole.start : hole.end]
+
+
+def test_a_function_counts_as_new_by_its_signature(judge: CompileJudge) -> None:
+    source = SOURCE.encode()
+    older = frozenset((".", signature(node, source)) for node in functions(parse(source))[:3])
+    found = ghost_holes(judge, "example.com/small", dict.fromkeys(GHOST_KINDS, 1), 1, older)
+    assert {hole.function for hole in found if hole.new} == {"clamp"}
+
+
+def test_a_ghost_hole_knows_its_function_with_its_comment(judge: CompileJudge) -> None:
+    found = ghost_holes(judge, "example.com/small", dict.fromkeys(GHOST_KINDS, 2), 1, frozenset())
+    put = next(hole for hole in found if hole.function == "Store.Put")
+    taken = SOURCE.encode()[put.function_start : put.function_end]
+    assert taken.startswith(b"// Put says") and taken.endswith(b"}")
+
+
+def test_holes_are_shared_out_evenly() -> None:
+    shares = share_out(80, ["a", "b", "c", "d", "e"])
+    assert all(count == 4 for counts in shares.values() for count in counts.values())
+    assert sum(sum(counts.values()) for counts in share_out(7, ["a", "b"]).values()) == 7
+
+
+def test_typed_keys_add_up_to_the_body_and_indentation_costs_none(judge: CompileJudge) -> None:
+    for body in typed_bodies(judge, 1):
+        assert body.before + "".join(body.keys) + body.after == SOURCE
+        assert all(key == key[:1] + "\t" * (len(key) - 1) for key in body.keys if key.startswith("\n\t"))
+
+
+def test_a_late_text_is_stale_only_when_it_was_not_on_its_way() -> None:
+    replay = Replay(
+        keys=[KeyRecord(late_ms=10.0), KeyRecord(late_ms=200.0), KeyRecord()], rss_bytes=[100, 100, 110, 110]
+    )
+    figures = replay.figures(crossing_ms=50)
+    assert (figures["stale"], figures["crossed_on_the_wire"]) == (1, 1)
+    assert figures["rss_growth_percent"] == pytest.approx(10.0)
+
+
+def test_percentiles_are_values_that_occurred() -> None:
+    assert percentile([5.0, 1.0, 3.0, 2.0], 50) == 2.0
+    assert percentile([5.0, 1.0, 3.0, 2.0], 95) == 5.0
+    assert percentile([], 50) is None
+
+
+def test_a_share_of_nothing_has_no_percentage() -> None:
+    assert Share().percent is None
+    share = Share()
+    share.add(True)
+    share.add(False)
+    assert share.percent == 50.0
+
+
+def test_the_pinned_list_has_verdict_modules_and_two_ghost_sets_apart() -> None:
+    pinned = pinned_modules()
+    assert sum(spec.verdicts for spec in pinned) >= 6
+    assert len({spec.path for spec in pinned}) == len(pinned)
+    assert {spec.ghost for spec in pinned} == {"", "dev", "report"}
+
+
+def test_a_directory_is_used_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text("module example.com/own\n\ngo 1.22\n")
+    assert prepare(named_module(str(tmp_path)), tmp_path / "cache") == tmp_path
+
+
+def test_a_directory_without_a_module_is_named(tmp_path: Path) -> None:
+    with pytest.raises(GoassistError, match=r"no go\.mod"):
+        prepare(named_module(str(tmp_path)), tmp_path / "cache")
+
+
+def test_a_name_without_a_version_is_an_error_unless_it_is_pinned() -> None:
+    assert named_module("github.com/spf13/cobra").version
+    with pytest.raises(ConfigError, match="neither"):
+        named_module("example.com/unheard/of")

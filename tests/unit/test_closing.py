@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.places import in_function
 
 from goassist_index.scan import Brackets, brackets, open_literal
 from goassist_lsp.postprocess.closing import settle
+from support.places import in_function
 
 BODIES = [
     "\tx := <CURSOR>",

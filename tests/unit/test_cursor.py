@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.places import in_function, place, snapshot
 
 from goassist_lsp.context.cursor import context_at
+from support.places import in_function, place, snapshot
 
 LINES = st.lists(
     st.sampled_from(

@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.places import in_function
 
 from goassist_lsp.postprocess.closing import settle
 from goassist_lsp.postprocess.cutback import MAX_VERSIONS, shorter_versions, worth_showing
+from support.places import in_function
 
 BLOCK = "\tn++\n\t<CURSOR>\n\treturn n"
 LINE = "\tx := <CURSOR>"

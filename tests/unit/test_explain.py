@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-from support.places import candidate, in_function
-
 from goassist_index.verdict import Verdict
 from goassist_lsp.explain import explanation
 from goassist_lsp.types import Completion, Rejected, StageTiming
+from support.places import candidate, in_function
 
 SHOWN = replace(candidate("foo(a)", in_function("\t<CURSOR>")), verdict=Verdict("ok"), trail=("cut back",))
 

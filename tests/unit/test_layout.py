@@ -1,9 +1,9 @@
 """Claims about goassist_lsp.postprocess.layout: white space and emptiness."""
 
 import pytest
-from support.places import candidate, in_function
 
 from goassist_lsp.postprocess import Filter, layout
+from support.places import candidate, in_function
 
 BLOCK, LINE, EXPRESSION = "\t<CURSOR>", "\tx := <CURSOR>", "\tx := f(<CURSOR>)"
 

@@ -1,9 +1,8 @@
-"""Claims about goassist_lsp.pipeline: the stages in their order, with an engine and a checker that say what they are told."""
+"""Claims about goassist_lsp.pipeline: the stages in their order, with a fake engine and checker."""
 
 from collections.abc import Sequence
 
 import pytest
-from support.places import CURSOR, snapshot
 
 from goassist_index.errors import CheckerUnavailable, ModelError
 from goassist_lsp.check.fake import FakeChecker
@@ -12,6 +11,7 @@ from goassist_lsp.settings import Settings
 from goassist_lsp.types import Checker, Completion
 from goassist_models.engine import CancelToken
 from goassist_models.engine.fake import FakeEngine
+from support.places import CURSOR, snapshot
 
 FUNCTION = "package p\n\nfunc f(n int) int {\n%s\n\treturn n\n}\n"
 LINE = FUNCTION % "\tx := <CURSOR>"

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.places import snapshot
 
 from goassist_index.errors import SourceError
 from goassist_lsp.cli.position import offset_of, offset_of_byte, read_position, read_snapshot
+from support.places import snapshot
 
 TEXTS = st.text(st.sampled_from("ab \té👋🏽\u2028") | st.just("\n"), max_size=60)
 

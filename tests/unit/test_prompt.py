@@ -2,10 +2,10 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from support.places import place
 
 from goassist_lsp.generate import prompt
 from goassist_models.infill import FORMS, InfillPrompt
+from support.places import place
 
 HEAD = 'package p\n\nimport (\n\t"fmt"\n\t"os"\n)\n\n'
 LINES = [f"var v{i} = fmt.Sprint({i}, os.Args)\n" for i in range(400)]

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from support.places import candidate, in_function
 
 from goassist_index.verdict import Diagnostic, Unfinished, Verdict
 from goassist_lsp import rank
 from goassist_lsp.types import Candidate
+from support.places import candidate, in_function
 
 OK = Verdict("ok")
 LATER = Unfinished("unused_variable", 3, 2, "declared and not used: x", final=False)

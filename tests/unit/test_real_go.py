@@ -3,17 +3,19 @@
 Holes are taken from Go's own standard library, so their texts are as many-sided as Go is.
 """
 
+import random
 from collections import Counter
 
 import pytest
-from support.holes import Hole, holes
-from support.places import candidate
 
 from goassist_lsp import postprocess
+from goassist_lsp.context.cursor import context_at
 from goassist_lsp.context.trigger import skip_reason
 from goassist_lsp.types import Rejected
+from support.holes import Hole, holes
+from support.places import candidate, snapshot
 
-COUNT = 1_500
+COUNT = 1_000
 LEAST_UNTOUCHED = 0.99
 
 
@@ -50,7 +52,7 @@ def test_what_people_wrote_passes_untouched(seed: int) -> None:
     unexplained = [str(hole) for hole in changed if known_fault(hole) is None]
     assert unexplained == []
     assert len(changed) <= (1 - LEAST_UNTOUCHED) * len(tried)
-    assert min(Counter(hole.kind for hole in tried).values()) >= 40
+    assert min(Counter(hole.kind for hole in tried).values()) >= 25
 
 
 @pytest.mark.parametrize("seed", [4, 5])
@@ -72,3 +74,23 @@ def test_another_statement_is_cut_off_a_line_or_expression() -> None:
     wrong = [str(hole) for hole in tried if shown(hole, hole.truth + more) != hole.truth.rstrip()]
     assert [text for text in wrong if "}⟧" not in text] == []
     assert len(wrong) <= (1 - LEAST_UNTOUCHED) * len(tried)
+
+
+def test_what_remains_of_a_text_typed_through_is_not_trimmed_again() -> None:
+    rng = random.Random(7)
+    tried = 0
+    for hole in holes(7, COUNT):
+        truth = hole.truth.rstrip()
+        typed = rng.randrange(len(truth))
+        text = hole.text[: hole.offset] + truth[:typed] + hole.text[hole.offset :]
+        now = snapshot(text, hole.path)
+        rest = truth[typed:].rstrip()
+        # Behind `x` of `x // why` the cursor stands in a comment soon: no suggestion is made there.
+        if not rest or skip_reason(now, hole.offset + typed, requested=True) is not None:
+            continue
+        context = context_at(now, hole.offset + typed)
+        result = postprocess.apply(candidate(rest, context), context, reused=True)
+        tried += 1
+        assert not isinstance(result, Rejected), f"{hole} {result}"
+        assert result.insert_text.rstrip() == rest, str(hole)
+    assert tried > COUNT / 2

@@ -1,10 +1,10 @@
 """Claims about goassist_lsp.postprocess.repeats: nothing is said that stands there already."""
 
 import pytest
-from support.places import candidate, in_function
 
 from goassist_lsp.postprocess import Filter, repeats
 from goassist_models.engine import FinishReason
+from support.places import candidate, in_function
 
 
 def filtered(step: Filter, body: str, text: str, finish: FinishReason = "eos") -> str | None:

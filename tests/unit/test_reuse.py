@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from support.places import place
 
 from goassist_lsp.generate.reuse import CompletionCache
 from goassist_lsp.types import CursorContext
 from goassist_models.engine import Generation
+from support.places import place
 
 BEFORE, AFTER = "package p\n\nvar x = ", "\n\nvar y = 1\n"
 

@@ -1,12 +1,12 @@
-"""Claims about goassist_lsp.generate.stopping: generation ends as soon as trimming knows the end, and no later than that."""
+"""Claims about goassist_lsp.generate.stopping: generation ends as soon as trimming knows the end."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.places import in_function
 
 from goassist_lsp.generate.stopping import MAX_LINES, until
 from goassist_lsp.postprocess.trim import syntactic_end
+from support.places import in_function
 
 PLACES = [
     "\tx := <CURSOR>",

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from support.places import CURSOR, snapshot
 
 from goassist_lsp.context.trigger import MAX_FILE_CHARS, skip_reason
+from support.places import CURSOR, snapshot
 
 FUNCTION = "package p\n\nfunc f(n int) {\n%s\n}\n"
 

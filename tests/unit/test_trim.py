@@ -1,9 +1,9 @@
 """Claims about goassist_lsp.postprocess.trim: a candidate ends where what was asked ends."""
 
 import pytest
-from support.places import candidate, in_function
 
 from goassist_lsp.postprocess.trim import cut_at_syntactic_end
+from support.places import candidate, in_function
 
 
 def trimmed(body: str, text: str) -> str | None:
