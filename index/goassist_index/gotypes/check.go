@@ -139,7 +139,7 @@ func (p *place) parse(insert []byte) (*unit, []syntaxError, *verdict) {
 		v := unknown("the declaration around the cursor does not parse: %s", first.message)
 		return u, nil, &v
 	}
-	if len(p.mending.blanks) == 0 {
+	if len(p.mending.patches) == 0 {
 		v := p.syntaxVerdict(u, first)
 		return u, nil, &v
 	}

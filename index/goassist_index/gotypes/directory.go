@@ -2,8 +2,10 @@ package main
 
 import (
 	"crypto/sha256"
+	"errors"
 	"go/ast"
 	"go/parser"
+	"go/scanner"
 	"go/token"
 	"io/fs"
 	"os"
@@ -212,12 +214,16 @@ func (d *directory) parse(file *sourceFile, outline []byte) *ast.File {
 		if s.kind == token.PACKAGE {
 			continue
 		}
-		probe := append([]byte("package p;"), out[s.start:s.end]...)
-		if _, err := parser.ParseFile(token.NewFileSet(), "", probe, parser.SkipObjectResolution); err != nil {
-			for _, name := range declaredNames(out[s.start:s.end]) {
-				file.broken[name] = true
-			}
-			blank(out[s.start:s.end])
+		part := out[s.start:s.end]
+		if declarationFailure(part) == nil {
+			continue
+		}
+		for _, name := range declaredNames(part) {
+			file.broken[name] = true
+		}
+		// One broken import or field must not take the others with it.
+		if s.kind == token.FUNC || !patchLines(part, declarationFailure) {
+			blank(part)
 		}
 	}
 	blank(out[at:])
@@ -226,6 +232,17 @@ func (d *directory) parse(file *sourceFile, outline []byte) *ast.File {
 		tree = &ast.File{Name: ast.NewIdent("_")}
 	}
 	return tree
+}
+
+// declarationFailure is the first syntax error of one declaration, or nil.
+func declarationFailure(src []byte) *syntaxError {
+	const clause = "package p;"
+	_, err := parser.ParseFile(token.NewFileSet(), "", append([]byte(clause), src...), parser.SkipObjectResolution)
+	var list scanner.ErrorList
+	if errors.As(err, &list) && len(list) > 0 {
+		return &syntaxError{at: min(max(0, list[0].Pos.Offset-len(clause)), len(src)), message: list[0].Msg}
+	}
+	return nil
 }
 
 // declaredNames guesses what a broken declaration declares: identifiers at its lines' beginnings.

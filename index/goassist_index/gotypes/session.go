@@ -47,7 +47,7 @@ type opened struct {
 }
 
 // maxOpened is how many directories keep their trees and declarations in memory.
-const maxOpened = 32
+const maxOpened = 48
 
 // evict closes the directory that was used longest ago when there are too many.
 func (t *target) evict() {
@@ -129,6 +129,7 @@ func (s *session) open(t *target, dir string) *opened {
 		beginLoad()
 		defer endLoad()
 		s.prepare(t, dir, o)
+		t.universe.survey(dir)
 		log.Printf("%s ready after %v", dir, time.Since(start).Round(time.Millisecond))
 		s.notify("ready", map[string]any{"dir": dir, "ms": milliseconds(start)})
 	}()

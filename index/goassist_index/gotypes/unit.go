@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"go/ast"
 	"go/parser"
 	"go/scanner"
@@ -80,78 +79,3 @@ type hole struct {
 
 // fill returns the text with insert in the hole.
 func (h hole) fill(insert []byte) []byte { return splice(h.src, h.from, h.to, insert) }
-
-// mended is what has to be done to a declaration so that it parses apart from the hole.
-type mended struct {
-	blanks [][2]int // spans of src, outside the hole, that do not parse whatever stands in the hole
-	spots  []syntaxError
-	ok     bool // whether the rest parses then
-}
-
-const maxMends = 6
-
-// mend finds the lines outside the hole that are broken already. With them blanked, some filler in the hole
-// makes the declaration parse.
-func (d *directory) mend(name string, h hole) mended {
-	work := hole{src: bytes.Clone(h.src), from: h.from, to: h.to}
-	lineStart := bytes.LastIndexByte(h.src[:h.from], '\n') + 1
-	lineEnd := endOfLine(h.src, h.to)
-	var m mended
-	for range maxMends {
-		best := -1
-		var spot syntaxError
-		try := func(text []byte, shiftFrom, shift int) bool {
-			open, _, _ := unpaired(text)
-			u := d.parseUnit(name, append(text, closersFor(open)...), 0, 0)
-			u.release()
-			if u.failure == nil {
-				return true
-			}
-			at := u.failure.at
-			if at >= shiftFrom {
-				at = max(shiftFrom, at-shift)
-			}
-			if (at < lineStart || at > lineEnd) && at > best {
-				best = at
-				spot = syntaxError{at: at, message: u.failure.message}
-			}
-			return false
-		}
-		for _, filler := range fillers(work.src, work.from, work.to) {
-			if try(work.fill([]byte(filler)), work.from+len(filler), len(filler)-(work.to-work.from)) {
-				m.ok = true
-				return m
-			}
-		}
-		without := bytes.Clone(work.src)
-		blank(without[lineStart:lineEnd])
-		if try(without, len(without), 0) {
-			m.ok = true
-			return m
-		}
-		if best < 0 {
-			return m
-		}
-		from, to, ok := blankStatementLine(work.src, best)
-		if !ok || from < lineEnd && to > lineStart {
-			// The parser noticed one line late.
-			from, to, ok = blankStatementLine(work.src, max(0, bytes.LastIndexByte(work.src[:min(best, len(work.src))], '\n')))
-			if !ok || from < lineEnd && to > lineStart {
-				return m
-			}
-		}
-		blank(work.src[from:to])
-		m.blanks = append(m.blanks, [2]int{from, to})
-		m.spots = append(m.spots, spot)
-	}
-	return m
-}
-
-// applied returns h with the broken lines blanked.
-func (m mended) applied(h hole) hole {
-	out := bytes.Clone(h.src)
-	for _, b := range m.blanks {
-		blank(out[b[0]:b[1]])
-	}
-	return hole{src: out, from: h.from, to: h.to}
-}

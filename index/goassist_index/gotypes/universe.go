@@ -30,7 +30,8 @@ type universe struct {
 	loaded  map[string]*loading // by import path as resolved
 	slots   chan struct{}       // bounds parallel parsing
 
-	rechecked time.Time // when files on disk were last looked at
+	rechecked time.Time       // when files on disk were last looked at
+	surveyed  map[string]bool // module roots whose packages are all described, or about to be
 
 	// starting serialises start: packages that import each other in a circle would otherwise wait for ever.
 	starting sync.Mutex
@@ -48,15 +49,16 @@ type loading struct {
 
 func newUniverse(src *sources, env []string, ctx build.Context) *universe {
 	return &universe{
-		sources: src,
-		env:     env,
-		context: ctx,
-		sizes:   types.SizesFor("gc", ctx.GOARCH),
-		metas:   map[string]*meta{},
-		byDir:   map[string]*meta{},
-		missing: map[string]bool{},
-		loaded:  map[string]*loading{},
-		slots:   make(chan struct{}, max(2, runtime.NumCPU())),
+		sources:  src,
+		env:      env,
+		context:  ctx,
+		sizes:    types.SizesFor("gc", ctx.GOARCH),
+		metas:    map[string]*meta{},
+		byDir:    map[string]*meta{},
+		missing:  map[string]bool{},
+		loaded:   map[string]*loading{},
+		surveyed: map[string]bool{},
+		slots:    make(chan struct{}, max(2, runtime.NumCPU())),
 	}
 }
 

@@ -90,7 +90,7 @@ func (p *place) filled() *unit {
 		return u
 	}
 	m := p.dir.mend(name, p.hole)
-	if !m.ok || len(m.blanks) == 0 {
+	if !m.ok || len(m.patches) == 0 {
 		return nil
 	}
 	return try(m.applied(p.hole))

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"log"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// survey describes all packages of the module that dir belongs to, in the background and once: a directory
+// that is opened later then needs no go list of its own. Nothing is loaded.
+func (u *universe) survey(dir string) {
+	root := moduleRoot(dir)
+	if root == "" {
+		return
+	}
+	u.mu.Lock()
+	if u.surveyed[root] {
+		u.mu.Unlock()
+		return
+	}
+	u.surveyed[root] = true
+	u.mu.Unlock()
+	go func() {
+		start := time.Now()
+		found, err := goList(root, u.env, "./...")
+		if err != nil {
+			log.Printf("%v", err)
+			return
+		}
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		for _, m := range found {
+			if u.metas[m.ImportPath] == nil && (m.Error == nil || m.Dir != "") {
+				u.metas[m.ImportPath] = m
+			}
+			if u.byDir[m.Dir] == nil && m.Dir != "" {
+				u.byDir[m.Dir] = m
+			}
+		}
+		log.Printf("%d packages below %s surveyed in %v", len(found), root, time.Since(start).Round(time.Millisecond))
+	}()
+}
+
+// moduleRoot is the nearest directory upwards with a go.mod, or "".
+func moduleRoot(dir string) string {
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if filepath.Dir(dir) == dir {
+			return ""
+		}
+	}
+}
