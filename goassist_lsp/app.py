@@ -38,6 +38,7 @@ class Assistant:
         self._pipeline = CompletionPipeline(engine, self._checker, settings) if engine is not None else None
         self._last: Completion | None = None
         self._warmed: set[Path] = set()
+        self._folders: Sequence[Path] = ()
 
     @property
     def engine_ready(self) -> bool:
@@ -50,6 +51,7 @@ class Assistant:
         await asyncio.gather(self._start_types(folders, report), self._start_engine(report))
 
     async def _start_types(self, folders: Sequence[Path], report: Progress) -> None:
+        self._folders = folders
         if self._types is None or not self.settings.check_types:
             return
         report("starting the Go type service", None)
@@ -148,6 +150,8 @@ class Assistant:
             await self._start_engine(progress or (lambda message, percent: None))
         elif self._engine is not None:
             self._pipeline = CompletionPipeline(self._engine, self._checker, settings)
+        if settings.check_types and not old.check_types:
+            await self._start_types(self._folders, progress or (lambda message, percent: None))
 
     def explain(self) -> str:
         """Markdown about the last completion: what was said, what was shown, why the rest was not."""

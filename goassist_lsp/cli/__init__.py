@@ -14,8 +14,8 @@ VERBS = ("complete", "check", "model", "doctor", "bench")
 EXIT_UNUSABLE = 2
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line. Verb modules import nothing heavy, so that --help answers at once."""
+def parser(names: Sequence[str] = VERBS) -> argparse.ArgumentParser:
+    """The command line with these verbs. Only their modules are imported, so that each starts at once."""
     top = argparse.ArgumentParser(
         prog="goassist-lsp",
         description="A code assistant for Go on your own machine: completions that type-check, or silence.",
@@ -35,15 +35,23 @@ def parser() -> argparse.ArgumentParser:
         help="least severe records written to standard error",
     )
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
-    for verb in VERBS:
+    for verb in names:
         importlib.import_module(f"goassist_lsp.cli.{verb}").register(verbs)
     return top
 
 
+def _wanted(words: Sequence[str]) -> Sequence[str]:
+    """The verbs that a command line can mean: none for the server, the first that is named, or all."""
+    if any(word == "--stdio" or word.startswith("--tcp") for word in words):
+        return ()
+    return [word for word in words if word in VERBS][:1] or VERBS
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit status. Errors a user can mend are one line on standard error."""
-    top = parser()
-    args = top.parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    top = parser(_wanted(words))
+    args = top.parse_args(words)
     logging.basicConfig(level=args.log_level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     if args.version:
         from importlib.metadata import version
