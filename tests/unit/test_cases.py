@@ -109,9 +109,12 @@ def test_the_same_seed_makes_the_same_cases_and_another_one_others(judge: Compil
     assert make_cases(judge, "example.com/small", 14, seed=4).cases != cases
 
 
-def test_what_cannot_be_made_is_counted(judge: CompileJudge) -> None:
-    made = make_cases(judge, "example.com/small", 2000, seed=1)
-    assert len(made.cases) < 4000
+def test_what_cannot_be_made_is_counted(tmp_path: Path) -> None:
+    (empty := tmp_path / "empty").mkdir()
+    (empty / "go.mod").write_text("module example.com/empty\n\ngo 1.22\n")
+    (empty / "empty.go").write_text("package empty\n\nfunc F() {\n\tprintln()\n}\n")
+    made = make_cases(CompileJudge.open(empty), "example.com/empty", 7, seed=1)
+    assert {case.fault for case in made.cases}.isdisjoint({"missing_return", "assignment", "wrong_member"})
     assert any(why.endswith("too few places") for why in made.discarded)
 
 

@@ -147,7 +147,8 @@ def _usable(made: CaseSet, judge: CompileJudge, function: _Function) -> bool:
 def _add_good(made: CaseSet, judge: CompileJudge, pool: list[_Function], limit: int, rng: random.Random) -> None:
     used: set[tuple[Path, int, int]] = set()
     roles: Counter[str] = Counter()
-    wanted = {piece: round(limit * share) for piece, share in _PIECE_SHARES.items()}
+    wanted = {piece: int(limit * share) for piece, share in _PIECE_SHARES.items()}
+    wanted["statement"] += limit - sum(wanted.values())
     for function in _cycle(pool, limit * _TRIES_A_CASE):
         piece = max(wanted, key=lambda name: wanted[name])
         if wanted[piece] <= 0:
@@ -170,7 +171,6 @@ def _broken(
     threads: ThreadPoolExecutor,
 ) -> list[Case]:  # fmt: skip
     found: list[Case] = []
-    seen: set[tuple[Path, int, bytes]] = set()
     proposals = (p for p in _proposals(pool, kind, wanted, rng) if _usable(made, judge, p[0]))
     while len(found) < wanted:
         batch = list(islice(proposals, max(_JUDGE_THREADS, wanted - len(found))))
@@ -180,10 +180,6 @@ def _broken(
         for (function, hole, insert), message in zip(
             batch, threads.map(lambda p: _confirm(judge, *p), batch), strict=True
         ):
-            key = (function.file, hole.start, insert)
-            if key in seen:
-                continue
-            seen.add(key)
             if message is None:
                 made.discarded[f"{kind}: compiles, or breaks elsewhere"] += 1
             elif len(found) < wanted:
@@ -194,8 +190,10 @@ def _broken(
 def _proposals(
     pool: list[_Function], kind: str, wanted: int, rng: random.Random
 ) -> Iterator[tuple[_Function, Hole, bytes]]:
+    """Pieces with one fault each, no two of them alike; they end when enough tries brought nothing new."""
     order = pool.copy()
     rng.shuffle(order)
+    seen: set[tuple[Path, int, bytes]] = set()
     for function in _cycle(order, wanted * _TRIES_A_CASE):
         candidates = list(holes(function.node))
         rng.shuffle(candidates)
@@ -203,8 +201,12 @@ def _proposals(
         candidates.sort(key=lambda hole: pieces.index(hole.piece))
         for hole in candidates[:12]:
             found = edits(kind, function.tree.root_node, function.source, hole.start, hole.end, rng)
-            if found:
-                yield function, hole, found[0].apply(function.source, hole.start, hole.end)
+            if not found:
+                continue
+            insert = found[0].apply(function.source, hole.start, hole.end)
+            if (function.file, hole.start, insert) not in seen:
+                seen.add((function.file, hole.start, insert))
+                yield function, hole, insert
                 break
 
 

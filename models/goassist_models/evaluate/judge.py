@@ -18,7 +18,7 @@ from goassist_index.errors import GoassistError
 from goassist_index.gotools import CommandResult, GoPackage, build_overlay, list_packages, run_go
 from goassist_index.syntax import parse, walk
 
-_MESSAGE = re.compile(r"^(?:\./|\.\\)?(?P<file>[^\s:]+\.go):(?P<line>\d+)(?::(?P<col>\d+))?: (?P<text>.*)$")
+_MESSAGE = re.compile(r"^(?P<file>[^:]+\.go):(?P<line>\d+)(?::(?P<col>\d+))?: (?P<text>.*)$")
 # What the user's next line may cure; the compiler refuses it all the same.
 _CURABLE = re.compile(r"declared and not used|imported and not used|imported as \S+ and not used|missing return$")
 
