@@ -1,0 +1,116 @@
+"""Runs tests/cases/*.txtar: the real pipeline and type checker, with an engine that says what the case says.
+
+A case has its Go files (`name.go unsaved` is an open buffer that is not on disk), one of them with <CURSOR>, and
+`generations`. `request`, if there, holds `key: value` lines: `n`, `requested`, `line ends: crlf`, and `typed`, what
+the user types before a second request, for which the engine has nothing more to say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from goassist_index.verdict import Verdict
+from goassist_lsp.check.typecheck import TypeChecker
+from goassist_lsp.pipeline import CompletionPipeline
+from goassist_lsp.settings import Settings
+from goassist_lsp.types import Completion, DocumentSnapshot
+from goassist_models.engine import CancelToken
+from goassist_models.engine.fake import FakeEngine
+from support import txtar
+
+CASES = sorted((Path(__file__).parent.parent / "cases").glob("*.txtar"))
+CURSOR = "<CURSOR>"
+SEPARATOR = "\n---\n"
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def workspace(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Path, TypeChecker]]:
+    """A folder with all cases' files, one module each, and one type checker over all of them."""
+    root = tmp_path_factory.mktemp("cases")
+    for case in CASES:
+        _lay_out(txtar.read(case), root / case.stem)
+    checker = TypeChecker()
+    await checker.set_folders([root])
+    yield root, checker
+    await checker.close()
+
+
+def _lay_out(case: txtar.Archive, folder: Path) -> None:
+    for name, content in case.files.items():
+        if name.endswith((".go", "go.mod")):
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(_document(case, content).replace(CURSOR, "").encode())
+
+
+def _request(case: txtar.Archive) -> dict[str, str]:
+    lines = case.files.get("request", "").splitlines()
+    return {key: value for key, _, value in (line.partition(": ") for line in lines)}
+
+
+def _document(case: txtar.Archive, content: str) -> str:
+    return content.replace("\n", "\r\n") if _request(case).get("line ends") == "crlf" else content
+
+
+def _snapshot(case: txtar.Archive, folder: Path) -> tuple[DocumentSnapshot, int]:
+    (name,) = [name for name, content in case.files.items() if name.endswith(".go") and CURSOR in content]
+    before, after = _document(case, case[name]).split(CURSOR)
+    path = folder / name
+    return DocumentSnapshot(path.as_uri(), path, 1, before + after), len(before)
+
+
+async def _complete(case: txtar.Archive, folder: Path, checker: TypeChecker) -> Completion:
+    snapshot, offset = _snapshot(case, folder)
+    for name, content in case.files.items():
+        if name.endswith(".go unsaved"):
+            await checker.document_changed(folder / name.removesuffix(" unsaved"), content)
+    said = case.files.get("generations", "").removesuffix("\n").split(SEPARATOR)
+    request = _request(case)
+    pipeline = CompletionPipeline(FakeEngine(said), checker, Settings())
+
+    async def ask(snapshot: DocumentSnapshot, offset: int) -> Completion:
+        n, requested = int(request.get("n", len(said))), request.get("requested") == "true"
+        return await pipeline.complete(snapshot, offset, CancelToken(), n=n, requested=requested)
+
+    completion = await ask(snapshot, offset)
+    typed = request.get("typed")
+    if typed is None:
+        return completion
+    text = snapshot.text[:offset] + typed + snapshot.text[offset:]
+    return await ask(replace(snapshot, text=text, version=2), offset + len(typed))
+
+
+def _ghost(completion: Completion) -> str:
+    if completion.candidates:
+        return SEPARATOR.join(candidate.insert_text.replace("\r", "␍") for candidate in completion.candidates) + "\n"
+    reasons = dict.fromkeys(f"{rejected.stage}: {rejected.reason.splitlines()[0]}" for rejected in completion.rejected)
+    return f"silent: {completion.skip_reason or '; '.join(reasons)}\n"
+
+
+def _verdict(verdict: Verdict | None) -> str:
+    assert verdict is not None
+    lines = [verdict.status, *(f"imports {name}" for name in verdict.missing_imports)]
+    return ", ".join([*lines, *(f"leaves: {item.message}" for item in verdict.unfinished)])
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+async def test_case(path: Path, workspace: tuple[Path, TypeChecker], request: pytest.FixtureRequest) -> None:
+    root, checker = workspace
+    case = txtar.read(path)
+    assert case.comment.strip(), "a case begins with why it exists"
+    completion = await asyncio.wait_for(_complete(case, root / path.stem, checker), timeout=60)
+    got = {
+        "@ghost": _ghost(completion),
+        "@verdict": "".join(_verdict(candidate.verdict) + "\n" for candidate in completion.candidates),
+    }
+    if request.config.getoption("--update"):
+        path.write_text(txtar.render(replace(case, files=case.files | got)), encoding="utf-8")
+        return
+    assert got == {name: case.files.get(name) for name in got}
