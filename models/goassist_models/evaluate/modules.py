@@ -91,9 +91,6 @@ def _copy_writable(source: Path, target: Path) -> None:
         shutil.copytree(source, copy, copy_function=shutil.copyfile)
         for folder, _, _ in os.walk(copy):
             os.chmod(folder, 0o755)
-        # A go.work of the authors names modules that are not part of the download.
-        for name in ("go.work", "go.work.sum"):
-            (copy / name).unlink(missing_ok=True)
         try:
             copy.rename(target)
         except OSError:
