@@ -71,7 +71,7 @@ class CompletionPipeline:
             return run.skipped("suggestions of several lines are switched off")
         with run.timed("reuse"):
             reused = self._cache.get(context)
-        shown = await self._verified(reused, context, run) if reused else ()
+        shown = await self._verified(reused, context, run, reused=True) if reused else ()
         if not shown and not cancel.cancelled:
             with run.timed("prompt"):
                 request = GenerateRequest(
@@ -107,14 +107,17 @@ class CompletionPipeline:
         return () if cancel.cancelled else await self._verified(generations, context, run)
 
     async def _verified(
-        self, generations: tuple[Generation, ...], context: CursorContext, run: _Run
+        self, generations: tuple[Generation, ...], context: CursorContext, run: _Run, *, reused: bool = False
     ) -> tuple[Candidate, ...]:
-        """Candidates of these generations that may be shown, after post-processing, check and cut back."""
+        """Candidates of these generations that may be shown, after post-processing, check and cut back.
+
+        `reused`: they are what is left of something shown before, which may be more than this place would ask for.
+        """
         candidates: dict[str, Candidate] = {}
         with run.timed("postprocess"):
             for generation in generations:
                 raw = Candidate(generation.text, context.offset, context.offset, generation)
-                processed = postprocess.apply(raw, context)
+                processed = postprocess.apply(raw, context, reused=reused)
                 if isinstance(processed, Rejected):
                     run.rejected.append(processed)
                 elif processed.insert_text not in run.seen:
