@@ -1,5 +1,6 @@
-"""The completion pipeline: one visible function that calls the stages in order. Editor, command line and
-evaluation all call it, so that a score measures what a user sees.
+"""The completion pipeline: one visible function that calls the stages in order.
+
+Editor, command line and evaluation all call it, so that a score measures what a user sees.
 """
 
 from __future__ import annotations

@@ -98,7 +98,9 @@ def test_check_jsonl_answers_each_line_and_survives_bad_ones(main_go: Path) -> N
 def test_check_jsonl_streams_a_verdict_before_the_next_request(main_go: Path) -> None:
     offset = MAIN.encode().index(b"s.Pu\n") + len("s.Pu")
     line = json.dumps({"file": str(main_go), "offset": offset, "insert": "sh(word)"}) + "\n"
-    with subprocess.Popen([*COMMAND, "check", "--jsonl"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(
+        [*COMMAND, "check", "--jsonl"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
         assert child.stdin is not None
         assert child.stdout is not None
         for _ in range(3):
