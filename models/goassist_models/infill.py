@@ -18,7 +18,7 @@ Slot = Literal["PREFIX", "SUFFIX", "MIDDLE", "repo", "prefix", "suffix", "typed"
 class InfillForm:
     """One order of the prompt's parts. Upper-case slots are the model's special tokens, lower-case ones text.
 
-    `healed`: the last text token is taken back and decoding is held to its bytes (token healing).
+    `healed`: the last word typed, or last text token, is taken back and decoding is held to its bytes.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """Token healing: which tokens may come next while decoding is held to bytes that were already typed.
 
-Used by the llama engine: the prompt's last token is taken back and its bytes become the tie, so that a word
+Used by the llama engine: the prompt's last word is taken back and its bytes become the tie, so that a word
 cut in two by the cursor is continued as the model would have written it (after guidance's "token healing").
 """
 
