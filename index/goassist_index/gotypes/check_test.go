@@ -229,6 +229,27 @@ func TestDeclarationsAreCheckedWithTheWholePackage(t *testing.T) {
 	}
 }
 
+func TestDeclarationsTolerateBrokenOnesElsewhere(t *testing.T) {
+	p := newProject(t, shop)
+	text := "package shop\n\nimport (\n\t\"fm\n)\n\nfunc g( {\n}\n\nvar x int = «»\n"
+	wantStatus(t, p.check("f.go", text, "len(\"a\")"), "ok")
+	wantError(t, p.check("f.go", text, "\"a\""), "cannot use")
+}
+
+func TestOneBrokenImportDoesNotTakeTheOthersWithIt(t *testing.T) {
+	p := newProject(t, shop)
+	text := "package shop\n\nimport (\n\t\"fmt\"\n\t\"os\n)\n\nfunc f() {\n\t«»\n}\n"
+	wantStatus(t, p.check("f.go", text, "fmt.Println()"), "ok")
+	wantError(t, p.check("f.go", text, "fmt.Printn()"), "undefined: fmt.Printn")
+}
+
+func TestALineThatLostItsBraceIsMended(t *testing.T) {
+	p := newProject(t, shop)
+	text := "package shop\n\nfunc f(i *Item) {\n\tif i ==\n\t\tshow(i)\n\t}\n\t«»\n}\n"
+	wantStatus(t, p.check("f.go", text, "show(i)"), "ok")
+	wantError(t, p.check("f.go", text, "show(zz)"), "undefined: zz")
+}
+
 func TestSeveralCandidatesGetAVerdictEach(t *testing.T) {
 	p := newProject(t, shop)
 	p.overlay("f.go", inFunc("func f(i *Item)", "\t"))

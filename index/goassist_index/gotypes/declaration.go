@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/scanner"
@@ -103,7 +104,8 @@ func touchesLine(text []byte, from, to, at int) bool {
 func (d *directory) parseWhole(f *sourceFile, text []byte, from, to int) *whole {
 	w := &whole{dir: d, text: text}
 	out := bytes.Clone(text)
-	for _, s := range layoutOf(text, f.divided()).segments {
+	segments := layoutOf(text, f.divided()).segments
+	for _, s := range segments {
 		if s.open >= 0 && s.closing > s.open && (to < s.start || from > s.end) {
 			blank(out[s.open+1 : s.closing])
 			if s.closing == s.end {
@@ -112,14 +114,23 @@ func (d *directory) parseWhole(f *sourceFile, text []byte, from, to int) *whole 
 		}
 	}
 	tree, err := parser.ParseFile(d.fset, f.path, out, parser.SkipObjectResolution)
+	if err != nil {
+		// Declarations that are broken elsewhere do not concern the candidate.
+		for _, s := range segments {
+			part := out[s.start:s.end]
+			if s.kind != token.PACKAGE && (to < s.start || from > s.end) && !patchLines(part, declarationFailure) {
+				blank(part)
+			}
+		}
+		d.release(tree)
+		tree, err = parser.ParseFile(d.fset, f.path, out, parser.SkipObjectResolution)
+	}
 	if tree != nil {
 		w.file = d.fset.File(tree.FileStart)
 	}
-	if err != nil {
-		w.failure = &syntaxError{message: err.Error()}
-		if list, ok := err.(scanner.ErrorList); ok && len(list) > 0 {
-			w.failure = &syntaxError{at: list[0].Pos.Offset, message: "syntax error: " + list[0].Msg}
-		}
+	var list scanner.ErrorList
+	if errors.As(err, &list) && len(list) > 0 {
+		w.failure = &syntaxError{at: list[0].Pos.Offset, message: "syntax error: " + list[0].Msg}
 	}
 	w.tree = tree
 	if tree == nil {

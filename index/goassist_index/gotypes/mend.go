@@ -109,18 +109,23 @@ func isBlankByte(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b =
 // lines (nil when all errors are on them).
 func (d *directory) attempt(name string, h hole) (ok bool, furthest *syntaxError) {
 	lineStart, lineEnd := h.holeLines()
+	above := false
 	try := func(text []byte, shiftFrom, shift int) bool {
 		open, _, _ := unpaired(text)
 		u := d.parseUnit(name, append(text, closersFor(open)...), 0, 0)
 		u.release()
 		if u.failure == nil {
-			return true
+			return !u.several // a filler that ends the function and begins another is none
 		}
 		at := u.failure.at
 		if at >= shiftFrom {
 			at = max(shiftFrom-shift, at-shift)
 		}
-		if (at < lineStart || at > lineEnd) && (furthest == nil || at > furthest.at) {
+		switch {
+		case at >= lineStart && at <= lineEnd:
+		case at < lineStart: // no filler can cure what stands above the hole
+			furthest, above = &syntaxError{at: at, message: u.failure.message}, true
+		case !above && (furthest == nil || at > furthest.at):
 			furthest = &syntaxError{at: at, message: u.failure.message}
 		}
 		return false
