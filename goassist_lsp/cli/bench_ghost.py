@@ -122,6 +122,11 @@ async def _ask(judge: CompileJudge, copy: Path, hole: GhostHole) -> Outcome:
     log = cache_dir() / "bench" / "ghost-server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     client = await LspClient.start(log=log)
+    item: dict[str, Any] | None = None
+    status: dict[str, Any] = {}
+    bare = taken = buffer
+    ms = 0.0
+    failure = ""
     try:
         await client.initialize(copy)
         client.open(path, buffer)
@@ -130,15 +135,19 @@ async def _ask(judge: CompileJudge, copy: Path, hole: GhostHole) -> Outcome:
         _, future = client.post_inline(path, position_at(buffer, offset))
         answer = await asyncio.wait_for(future, _ANSWER_TIMEOUT_S)
         ms = (time.perf_counter() - started) * 1000
-        status = await client.status()
         item = _first_item(answer)
-        bare, taken = await _take(client, path, buffer, offset, item) if item is not None else (buffer, buffer)
-        complaints = tuple(client.complaints)
-    except TimeoutError as error:
-        raise GoassistError(f"no answer within {_ANSWER_TIMEOUT_S} s", path=hole.file) from error
+        if item is not None:
+            bare, taken = await _take(client, path, buffer, offset, item)
+        status = await client.status()
+    except TimeoutError:
+        failure = f"no answer within {_ANSWER_TIMEOUT_S} s"
+    except GoassistError as error:
+        # One hole that fails is a result; the others are still to be asked.
+        failure = str(error)
     finally:
         await client.close()
         path.write_bytes(source)
+    complaints = (*client.complaints, *([failure] if failure else ()))
     shown = _inserted(bare, buffer, offset) if item is not None else None
     package = judge.package_of(original)
     judged_bare = judge.judge(package, {original: bare.encode()}) if item is not None else None
