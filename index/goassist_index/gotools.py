@@ -13,14 +13,13 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from goassist_index.errors import ConfigError, GoassistError
 
-_LIST_FIELDS = (
-    "ImportPath,Dir,Name,Export,GoFiles,CgoFiles,SFiles,EmbedFiles,ImportMap,Imports,Standard,DepOnly,Module,Error"
-)
+_LIST_FIELDS = "ImportPath,Dir,Name,Export,GoFiles,CgoFiles,EmbedPatterns,EmbedFiles,ImportMap,Imports,DepOnly,Module"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +43,21 @@ class CommandResult:
 
 @dataclass(frozen=True, slots=True)
 class GoPackage:
-    """One package as `go list` names it. Files are absolute paths; `export` is None where nothing was built."""
+    """One package as `go list` names it. Files are absolute paths; `export` is None where nothing was built.
+
+    `go_files` are those of this build without cgo, `cgo_files` those with it; `embeds` are patterns of
+    go:embed and the files that each of them names, relative to the directory.
+    """
 
     import_path: str
     directory: Path
     name: str
     go_files: tuple[Path, ...]
+    cgo_files: tuple[Path, ...]
+    embeds: Mapping[str, tuple[str, ...]]
     export: Path | None
     imports: tuple[str, ...]
     import_map: Mapping[str, str]
-    needs_build: bool
     in_module: bool
     go_version: str
 
@@ -173,18 +177,22 @@ def _skip_space(text: str, at: int) -> int:
 def _package(value: dict[str, Any]) -> GoPackage:
     directory = Path(value.get("Dir", ""))
     module = value.get("Module") or {}
-    # These need more than the compiler alone: generated Go files, an assembler's symbols, embedded files.
-    needs_build = bool(value.get("CgoFiles") or value.get("SFiles") or value.get("EmbedFiles"))
-    names = [*value.get("GoFiles", ()), *value.get("CgoFiles", ())]
+    embedded = tuple(value.get("EmbedFiles", ()))
     return GoPackage(
         import_path=value["ImportPath"],
         directory=directory,
         name=value.get("Name", ""),
-        go_files=tuple(directory / name for name in names),
+        go_files=tuple(directory / name for name in value.get("GoFiles", ())),
+        cgo_files=tuple(directory / name for name in value.get("CgoFiles", ())),
+        embeds={p: tuple(f for f in embedded if _embeds(p, f)) for p in value.get("EmbedPatterns", ())},
         export=Path(value["Export"]) if value.get("Export") else None,
         imports=tuple(value.get("Imports", ())),
         import_map=value.get("ImportMap") or {},
-        needs_build=needs_build,
         in_module=bool(module.get("Main")) and not value.get("DepOnly", False),
         go_version=str(module.get("GoVersion", "")),
     )
+
+
+def _embeds(pattern: str, file: str) -> bool:
+    pattern = pattern.removeprefix("all:")
+    return pattern == "." or fnmatch(file, pattern) or fnmatch(file, f"{pattern}/*")
