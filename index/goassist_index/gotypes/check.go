@@ -59,9 +59,10 @@ type place struct {
 	file     *sourceFile
 	segment  segment
 	hole     hole
-	mending  *mended // found when first needed
-	whole    bool    // candidates are all that their block is to hold
-	baseOpen int     // brackets that the text without a candidate leaves open; -1 until counted
+	mending  *mended         // found when first needed
+	lost     map[string]bool // names that the mended lines declared
+	whole    bool            // candidates are all that their block is to hold
+	baseOpen int             // brackets that the text without a candidate leaves open; -1 until counted
 }
 
 // checkAll gives one verdict for each insert in place of data[from:to] of a file.
@@ -133,7 +134,7 @@ func (p *place) parse(insert []byte) (*unit, []syntaxError, *verdict) {
 	}
 	if p.mending == nil {
 		m := p.dir.mend(name, p.hole)
-		p.mending = &m
+		p.mending, p.lost = &m, m.lostNames(p.hole)
 	}
 	if !p.mending.ok {
 		v := unknown("the declaration around the cursor does not parse: %s", first.message)
@@ -295,7 +296,7 @@ func (p *place) blame(u *unit, hard []complaint, from, to token.Pos) (blamed, be
 	z := cut(u.decl, from, to)
 	var base map[complaint]bool
 	for _, c := range hard {
-		if name, ok := undefinedName(c.message); ok && p.file.broken[name] {
+		if name, ok := undefinedName(c.message); ok && (p.file.broken[name] || p.lost[name]) {
 			before = append(before, c)
 			continue
 		}

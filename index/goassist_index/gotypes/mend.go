@@ -1,6 +1,10 @@
 package main
 
-import "bytes"
+import (
+	"bytes"
+	"go/token"
+	"math"
+)
 
 // mended is what has to be done to a declaration so that it parses apart from the hole.
 type mended struct {
@@ -60,7 +64,7 @@ func (d *directory) mend(name string, h hole) mended {
 				at = later.at
 			}
 			if done {
-				at = len(tried.src) + 1
+				at = math.MaxInt
 			}
 			if at > bestAt {
 				best, bestAt, next, ok = p, at, later, done
@@ -155,4 +159,28 @@ func patchLines(src []byte, failure func([]byte) *syntaxError) bool {
 		blank(src[from:to])
 	}
 	return failure(src) == nil
+}
+
+// lostNames are the names that the broken lines would declare: x and y of "x, y := ...", x of "var x ...".
+func (m mended) lostNames(h hole) map[string]bool {
+	lost := map[string]bool{}
+	for _, p := range m.patches {
+		var names []string
+		declares := false
+		scanTokens(h.src[p.from:p.to], func(_ int, tok token.Token, lit string) bool {
+			switch tok {
+			case token.IDENT:
+				names = append(names, lit)
+			case token.VAR, token.CONST, token.TYPE, token.DEFINE:
+				declares = true
+			}
+			return tok != token.DEFINE
+		})
+		if declares {
+			for _, name := range names {
+				lost[name] = true
+			}
+		}
+	}
+	return lost
 }
