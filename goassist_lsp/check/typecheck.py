@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from goassist_index.typeservice import TypeService
-from goassist_index.workspace import workspace_root
-
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import CheckerUnavailable
+from goassist_index.typeservice import TypeService
 from goassist_index.verdict import Verdict
+from goassist_index.workspace import workspace_root
 from goassist_lsp.types import DocumentSnapshot
+
+log = logging.getLogger(__name__)
 
 
 class TypeChecker:
@@ -70,12 +72,20 @@ class TypeChecker:
             await self.document_changed(path, text)
 
     async def stats(self) -> dict[str, Any]:
-        """What each running service says of itself, by workspace folder."""
-        return {
-            str(root): asdict(await task.result().stats())
+        """What each running service says of itself, by workspace folder; None for one that does not answer."""
+        running = [
+            (root, task.result())
             for root, task in self._services.items()
             if task.done() and not task.cancelled() and task.exception() is None
-        }
+        ]
+        found: dict[str, Any] = {}
+        for root, service in running:
+            try:
+                found[str(root)] = asdict(await service.stats())
+            except CheckerUnavailable as error:
+                log.info("%s", error)
+                found[str(root)] = None
+        return found
 
     async def close(self) -> None:
         """End all services. May be called twice."""
