@@ -33,11 +33,12 @@ class Assistant:
         self.types_ready = checker is not None
         self._engine = engine
         self._own_engine = engine is None
-        self._types = None if checker is not None else TypeChecker()
+        self._types = None if checker is not None else TypeChecker(self._package_loaded)
         self._checker: Checker | None = checker if checker is not None else self._types
         self._pipeline = CompletionPipeline(engine, self._checker, settings) if engine is not None else None
         self._last: Completion | None = None
         self._warmed: set[Path] = set()
+        self._loaded_ms: dict[Path, float] = {}
         self._folders: Sequence[Path] = ()
 
     @property
@@ -73,6 +74,10 @@ class Assistant:
         else:
             self._pipeline = CompletionPipeline(self._engine, self._checker, self.settings)
             report(f"model {self._engine.model_name} ready", 100)
+
+    def _package_loaded(self, directory: Path, ms: float) -> None:
+        log.info("types of %s ready in %.0f ms", directory, ms)
+        self._loaded_ms[directory] = ms
 
     def _problem(self, error: GoassistError) -> None:
         log.info("%s", error)
@@ -134,6 +139,7 @@ class Assistant:
         """Read the workspaces anew."""
         if self._types is not None and self.settings.check_types:
             self._warmed.clear()
+            self._loaded_ms.clear()
             try:
                 await self._types.reload()
             except CheckerUnavailable as error:
@@ -164,6 +170,7 @@ class Assistant:
             "enabled": self.settings.enabled,
             "engine_ready": self.engine_ready,
             "types_ready": self.types_ready,
+            "types_loaded_ms": {str(directory): round(ms) for directory, ms in self._loaded_ms.items()},
             "model": self._engine.model_name if self._engine is not None else None,
             "problems": [str(problem) for problem in self.problems],
             "types": await self._types.stats() if self._types is not None else {},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ log = logging.getLogger(__name__)
 class TypeChecker:
     """Routes each file to the type service of its workspace; services start when first needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_ready: Callable[[Path, float], None] | None = None) -> None:
+        """`on_ready` is told of each opened directory whose package has been loaded, and the milliseconds it took."""
+        self._on_ready = on_ready
         self._services: dict[Path, asyncio.Task[TypeService]] = {}
         self._folders: tuple[Path, ...] = ()
         self._open: dict[Path, str] = {}
@@ -101,7 +103,7 @@ class TypeChecker:
     async def _service(self, root: Path) -> TypeService:
         task = self._services.get(root)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = asyncio.create_task(TypeService.start(root, cache_dir=cache_dir()))
+            task = asyncio.create_task(TypeService.start(root, cache_dir=cache_dir(), on_ready=self._on_ready))
             self._services[root] = task
         # One waiter's cancellation must not end the start-up that others wait for.
         return await asyncio.shield(task)

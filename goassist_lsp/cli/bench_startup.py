@@ -22,7 +22,6 @@ from goassist_models.evaluate.metrics import median
 from goassist_models.evaluate.modules import named_module, prepare
 
 _LARGE_FILE = "promql/engine.go"
-_QUIET_S = 3.0
 _GIVE_UP_S = 120.0
 
 
@@ -70,7 +69,7 @@ async def _server(root: Path, path: Path) -> dict[str, float | None]:
         await client.initialize(root)
         answered = time.perf_counter()
         client.open(path, path.read_text(encoding="utf-8"))
-        model_ms, types_ms = await _readiness(client, asked)
+        model_ms, types_ms = await _readiness(client, asked, path.parent)
     finally:
         await client.close()
     return {
@@ -80,23 +79,18 @@ async def _server(root: Path, path: Path) -> dict[str, float | None]:
     }
 
 
-async def _readiness(client: LspClient, asked: float) -> tuple[float | None, float | None]:
-    """Milliseconds until the model is ready, and until the count of loaded packages reached its last value."""
+async def _readiness(client: LspClient, asked: float, directory: Path) -> tuple[float | None, float | None]:
+    """Milliseconds until the model is ready, and until the server says that the directory's types are loaded."""
     model_ms: float | None = None
     types_ms: float | None = None
-    packages = 0
-    changed = time.perf_counter()
-    while time.perf_counter() - asked < _GIVE_UP_S:
+    while time.perf_counter() - asked < _GIVE_UP_S and (model_ms is None or types_ms is None):
         status = await client.status()
         now = time.perf_counter()
         if status.get("engine_ready") and model_ms is None:
             model_ms = (now - asked) * 1000
-        loaded = sum(int(service.get("packages", 0)) for service in (status.get("types") or {}).values())
-        if loaded != packages:
-            packages, changed, types_ms = loaded, now, (now - asked) * 1000
-        if types_ms is not None and now - changed > _QUIET_S:
-            break
-        await asyncio.sleep(0.05)
+        if str(directory) in status.get("types_loaded_ms", {}) and types_ms is None:
+            types_ms = (now - asked) * 1000
+        await asyncio.sleep(0.02)
     return model_ms, types_ms
 
 
