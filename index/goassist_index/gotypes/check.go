@@ -219,7 +219,7 @@ func (p *place) run(u *unit) (found []complaint, used map[*types.PkgName]bool, i
 func (p *place) runInto(u *unit, info *types.Info) (found []complaint) {
 	conf := p.dir.universe.config(p.focus.meta, p.focus.imports)
 	conf.Error = func(err error) {
-		if e, ok := err.(types.Error); ok && !strings.HasPrefix(e.Msg, "\t") {
+		if e, ok := telling(err); ok {
 			if _, inside := u.offset(e.Pos); inside {
 				found = append(found, complaint{e.Pos, e.Msg})
 			}

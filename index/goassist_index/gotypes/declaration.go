@@ -7,8 +7,6 @@ import (
 	"go/parser"
 	"go/scanner"
 	"go/token"
-	"go/types"
-	"strings"
 )
 
 // checkDeclaration checks a candidate that stands outside function bodies (types, signatures, imports, package
@@ -196,7 +194,7 @@ func (d *directory) runWhole(f *sourceFile, w *whole) []complaint {
 	var found []complaint
 	conf := d.universe.config(fc.meta, fc.imports)
 	conf.Error = func(err error) {
-		if e, ok := err.(types.Error); ok && !strings.HasPrefix(e.Msg, "\t") {
+		if e, ok := telling(err); ok {
 			found = append(found, complaint{e.Pos, e.Msg})
 		}
 	}

@@ -10,6 +10,13 @@ import (
 	"strings"
 )
 
+// telling takes out an error that says something by itself: not the second line of another, and not what follows
+// from a type that is not known, as of everything that comes from C.
+func telling(err error) (types.Error, bool) {
+	e, ok := err.(types.Error)
+	return e, ok && !strings.HasPrefix(e.Msg, "\t") && strings.Index(e.Msg, "invalid type") < 1
+}
+
 // soft reports whether a complaint is one that the user's next line may cure.
 func (c complaint) soft() bool { return c.unusedVariable() || c.message == "missing return" }
 

@@ -243,6 +243,7 @@ func TestCgoIsTakenOnTrust(t *testing.T) {
 	p := newProject(t, "-- go.mod --\nmodule example.com/c\n\ngo 1.22\n-- plain.go --\npackage c\n\nfunc take(n int) {}\n")
 	text := "package c\n\n// int twice(int n) { return 2 * n; }\nimport \"C\"\n\nfunc f() {\n\t«»\n}\n"
 	wantStatus(t, p.check("c.go", text, "_ = C.twice(C.int(1))"), "ok")
+	wantStatus(t, p.check("c.go", text, "r := C.make()\n\ttake(int(r.size))"), "ok")
 	wantError(t, p.check("c.go", text, "take(\"a\")"), "cannot use \"a\"")
 }
 
