@@ -1,4 +1,4 @@
-"""Settings, folders and watched files, as the client tells of them."""
+"""Settings and folders, as the client tells of them."""
 
 from __future__ import annotations
 
@@ -111,27 +111,9 @@ async def test_a_root_uri_or_path_of_an_old_client_is_a_folder(tmp_path: Path) -
             assert status["folders"] == [str(tmp_path)]
 
 
-WATCHING = {
-    "workspace": {
-        "didChangeWatchedFiles": {"dynamicRegistration": True},
-        "didChangeConfiguration": {"dynamicRegistration": True},
-    }
-}
-
-
-async def test_a_burst_of_changed_files_is_read_once_and_saves_of_open_ones_not_at_all() -> None:
+async def test_changed_settings_are_asked_for_where_the_client_registers_events() -> None:
+    capabilities = {"workspace": {"didChangeConfiguration": {"dynamicRegistration": True}}}
     async with running(FAKE_SERVER) as client:
-        await client.initialize(capabilities=WATCHING)
+        await client.initialize(capabilities=capabilities)
         registered = await client.wait_for("client/registerCapability")
-        assert [r["method"] for r in registered["registrations"]] == [
-            "workspace/didChangeWatchedFiles",
-            "workspace/didChangeConfiguration",
-        ]
-        client.open(URI, go_file())
-        client.notify("workspace/didChangeWatchedFiles", {"changes": [{"uri": URI, "type": 2}]})
-        for name in ("a.go", "b.go", "go.mod"):
-            client.notify("workspace/didChangeWatchedFiles", {"changes": [{"uri": f"file:///m/{name}", "type": 2}]})
-        async with asyncio.timeout(30):
-            while ["reindex"] not in await told(client):
-                await asyncio.sleep(0.05)
-        assert (await told(client)).count(["reindex"]) == 1
+        assert [r["method"] for r in registered["registrations"]] == ["workspace/didChangeConfiguration"]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from goassist_lsp.server.features import (
     did_change,
     did_change_configuration,
-    did_change_watched_files,
     did_change_workspace_folders,
     did_close,
     did_open,
@@ -31,7 +30,6 @@ _ALWAYS = (
     did_change,
     did_close,
     did_change_configuration,
-    did_change_watched_files,
     did_change_workspace_folders,
     execute_command,
 )

@@ -12,8 +12,6 @@ from goassist_lsp.server.features.did_change_configuration import pull
 if TYPE_CHECKING:
     from goassist_lsp.server.server import GoassistServer
 
-_WATCHED = ("**/*.go", "**/go.mod", "**/go.work", "**/go.sum")
-
 
 def register(server: GoassistServer) -> None:
     """Join `initialized`."""
@@ -26,23 +24,17 @@ def register(server: GoassistServer) -> None:
 
 
 async def _register_events(server: GoassistServer) -> None:
-    """Ask for what a client sends only when asked, as far as it can be asked."""
+    """Ask for what a client sends only when asked. Changes on disk are not: the type service looks by itself."""
     workspace = server.client_capabilities.workspace
-    registrations = []
-    watched = workspace.did_change_watched_files if workspace else None
-    if watched is not None and watched.dynamic_registration:
-        watchers = [lsp.FileSystemWatcher(pattern) for pattern in _WATCHED]
-        options: object = lsp.DidChangeWatchedFilesRegistrationOptions(watchers)
-        method = lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES
-        registrations.append(lsp.Registration("goassist-watched-files", method, options))
     changed = workspace.did_change_configuration if workspace else None
-    if changed is not None and changed.dynamic_registration:
-        method = lsp.WORKSPACE_DID_CHANGE_CONFIGURATION
-        options = lsp.DidChangeConfigurationRegistrationOptions(section="goassist")
-        registrations.append(lsp.Registration("goassist-configuration", method, options))
-    if not registrations:
+    if changed is None or not changed.dynamic_registration:
         return
+    registration = lsp.Registration(
+        "goassist-configuration",
+        lsp.WORKSPACE_DID_CHANGE_CONFIGURATION,
+        lsp.DidChangeConfigurationRegistrationOptions(section="goassist"),
+    )
     try:
-        await server.client_register_capability_async(lsp.RegistrationParams(registrations))
+        await server.client_register_capability_async(lsp.RegistrationParams([registration]))
     except JsonRpcException:
-        return  # the client works without; `goassist.reindex` is there for it
+        return  # the client works without; its settings are those it started with
