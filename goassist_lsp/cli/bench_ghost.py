@@ -150,8 +150,8 @@ async def _ask(judge: CompileJudge, copy: Path, hole: GhostHole) -> Outcome:
     complaints = (*client.complaints, *([failure] if failure else ()))
     shown = _inserted(bare, buffer, offset) if item is not None else None
     package = judge.package_of(original)
-    judged_bare = judge.judge(package, {original: bare.encode()}) if item is not None else None
-    judged = judge.judge(package, {original: taken.encode()}) if item is not None else None
+    judged_bare = judge.build(package, {original: bare.encode()}) if item is not None else None
+    judged = judge.build(package, {original: taken.encode()}) if item is not None else None
     return Outcome(
         hole=hole,
         truth=truth,

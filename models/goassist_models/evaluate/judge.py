@@ -95,9 +95,13 @@ class CompileJudge:
         """Compile `package` with `replaced` in place of files on disk."""
         names = {*package.imports, *(name for text in replaced.values() for name in _imports(text))}
         if not all(self._has_export(package, name) for name in names):
-            return _judgement(build_overlay(self.directory, package.import_path, replaced))
+            return self.build(package, replaced)
         with tempfile.TemporaryDirectory() as scratch:
             return self._compile(package, replaced, Path(scratch))
+
+    def build(self, package: GoPackage, replaced: Mapping[Path, bytes]) -> Judgement:
+        """`go build -overlay` of the package and whatever it needs: slower than `judge`, and the last word."""
+        return _judgement(build_overlay(self.directory, package.import_path, replaced))
 
     def _compile(self, package: GoPackage, replaced: Mapping[Path, bytes], scratch: Path) -> Judgement:
         files = [_copy(path, replaced, scratch) for path in package.go_files]
