@@ -47,7 +47,7 @@ class Settings:
     )
     threads: int = _setting(0, "Threads for the local model; 0 measures and leaves a core free.", low=0, high=256)
     context_tokens: int = _setting(
-        1024, "Prompt budget in tokens, prefix, suffix and repository context together.", low=128, high=32768
+        640, "Prompt budget in tokens, prefix, suffix and repository context together.", low=128, high=32768
     )
     infill_form: str = _setting(
         DEFAULT_FORM, "Order of the prompt's parts; the default is the one measured best.", choices=tuple(FORMS)

@@ -47,7 +47,7 @@ PLACES = (
         "\tfor _, q := range r.regexp.queries {\n\t\tc.regexp.queries = ",
         "append(c.regexp.queries, copyRouteRegexp(q))",
     ),
-    Place("mux.go", "func (r *Router) GetRoute(name string) *Route {\n\t", "return r.getNamedRoutes()[name]"),
+    Place("mux.go", "func (r *Router) GetRoute(name string) *Route {\n\t", "return r.namedRoutes[name]"),
     Place("middleware.go", "\t\t\tmethods, err := route.GetMethods()\n\t\t\tif ", "err != nil {"),
     Place("middleware.go", "\tfor _, fn := range mwf {\n\t\t", "r.middlewares = append(r.middlewares, fn)"),
     Place("mux.go", "\tfor _, v := range arr {\n\t\tif ", "v == value {"),
