@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo setup test check format lock picture clean
+.PHONY: demo setup test counts check format lock picture clean
 
 demo: setup
 	$(BIN)/goassist-lsp model pull
@@ -32,6 +32,10 @@ test: setup
 	$(BIN)/goassist-lsp model pull
 	cd index/goassist_index/gotypes && go test ./...
 	$(BIN)/python -m pytest
+
+# How many tests there are of each kind.
+counts: setup
+	@$(BIN)/python scripts/test_counts.py
 
 # What CI runs beside the tests.
 check: setup
