@@ -11,7 +11,7 @@ from typing import Any
 
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import CheckerUnavailable
-from goassist_index.typeservice import TypeService
+from goassist_index.typeservice import LOADING_LIMIT_S, TypeService
 from goassist_index.verdict import Verdict
 from goassist_index.workspace import workspace_root
 from goassist_lsp.types import DocumentSnapshot
@@ -22,9 +22,18 @@ log = logging.getLogger(__name__)
 class TypeChecker:
     """Routes each file to the type service of its workspace; services start when first needed."""
 
-    def __init__(self, on_ready: Callable[[Path, float], None] | None = None) -> None:
-        """`on_ready` is told of each opened directory whose package has been loaded, and the milliseconds it took."""
+    def __init__(
+        self,
+        on_ready: Callable[[Path, float], None] | None = None,
+        *,
+        loading_limit_s: float = LOADING_LIMIT_S,
+    ) -> None:
+        """`on_ready` is told of each opened directory whose package has been loaded, and the milliseconds it took.
+
+        `loading_limit_s`: how long a check waits for its package to be loaded before the verdict is "unknown".
+        """
         self._on_ready = on_ready
+        self._loading_limit_s = loading_limit_s
         self._services: dict[Path, asyncio.Task[TypeService]] = {}
         self._folders: tuple[Path, ...] = ()
         self._open: dict[Path, str] = {}
@@ -46,7 +55,15 @@ class TypeChecker:
         service = await self._service_for(snapshot.path)
         first = len(snapshot.text[:start].encode())
         last = first + len(snapshot.text[start:end].encode())
-        return await service.check(snapshot.path, snapshot.text, first, last, inserts, complete=complete)
+        return await service.check(
+            snapshot.path,
+            snapshot.text,
+            first,
+            last,
+            inserts,
+            complete=complete,
+            loading_limit_s=self._loading_limit_s,
+        )
 
     async def document_changed(self, path: Path, text: str) -> None:
         """Tell the service of an unsaved buffer, so that other files are checked against it."""

@@ -27,6 +27,7 @@ from goassist_lsp.cli.bench_report import (
     table,
     write_lines,
 )
+from goassist_lsp.cli.check import LOADING_LIMIT_S
 from goassist_models.evaluate.cases import Case, make_cases, read_cases, write_cases
 from goassist_models.evaluate.faults import FAULTS
 from goassist_models.evaluate.metrics import Share, percentile
@@ -213,7 +214,9 @@ async def _ask(service: TypeService, path: Path, case: Case) -> tuple[Verdict, f
     source = path.read_bytes()
     buffer = (source[: case.offset] + source[case.end :]).decode("utf-8")
     started = time.perf_counter()
-    (verdict,) = await service.check(path, buffer, case.offset, case.offset, (case.insert,))
+    (verdict,) = await service.check(
+        path, buffer, case.offset, case.offset, (case.insert,), loading_limit_s=LOADING_LIMIT_S
+    )
     return verdict, (time.perf_counter() - started) * 1000
 
 

@@ -14,6 +14,8 @@ from goassist_index.verdict import Verdict
 from goassist_lsp.check.typecheck import TypeChecker
 from goassist_lsp.cli.position import offset_of_byte, read_position, read_snapshot
 
+# Nobody is typing: a large package on a busy machine is worth waiting for.
+LOADING_LIMIT_S = 120.0
 EXIT_STATUS = {"ok": 0, "error": 1, "unknown": 2}
 
 
@@ -60,7 +62,7 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
 
 async def _one(position: str, insert: str) -> Verdict:
     snapshot, offset = read_position(position)
-    checker = TypeChecker()
+    checker = TypeChecker(loading_limit_s=LOADING_LIMIT_S)
     try:
         (verdict,) = await checker.check(snapshot, offset, offset, (insert,))
     finally:
@@ -80,7 +82,7 @@ def _print(verdict: Verdict, position: str) -> None:
 async def _stream() -> int:
     """Answer each line of standard input in order, as soon as its verdict is there."""
     loop = asyncio.get_running_loop()
-    checker = TypeChecker()
+    checker = TypeChecker(loading_limit_s=LOADING_LIMIT_S)
     try:
         while line := await loop.run_in_executor(None, sys.stdin.readline):
             if not line.strip():
