@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
+import re
 import shutil
 import subprocess
 import sys
@@ -70,8 +70,20 @@ def main() -> int:
         console.print(f"[red]error:[/] {error}")
         return 2
     if args.svg:
-        console.save_svg(str(args.svg), title="goassist: ghost text that compiles")
+        args.svg.write_text(self_contained(console.export_svg(title="goassist: ghost text that compiles")))
     return 0
+
+
+def self_contained(svg: str) -> str:
+    """The picture without the fonts that it would fetch: a viewer's own monospace font serves as well."""
+    svg = re.sub(r"@font-face \{[^}]*\}", "", svg)
+    return re.sub(r"<!-- Generated with Rich .*? -->", "", svg)
+
+
+def cache_name() -> str:
+    """The cache directory as a person would write it."""
+    folder = cache_dir()
+    return f"~/{folder.relative_to(Path.home())}" if folder.is_relative_to(Path.home()) else str(folder)
 
 
 def fetch(module: str, target: Path) -> Path:
@@ -105,7 +117,7 @@ async def show(root: Path, console: Console) -> None:
             raise assistant.problems[0]
         console.print(
             f"[bold]{MODULE}[/]   model and Go type service ready in {time.perf_counter() - begun:.1f} s"
-            f"   [dim](cache: {os.path.relpath(cache_dir(), Path.home())} below your home)[/]"
+            f"   [dim](cache: {cache_name()})[/]"
         )
         for place in PLACES:
             await show_place(assistant, root, place, console)
