@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import stat
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -171,9 +170,9 @@ def test_failing_build_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest
     fake = tmp_path / "bin" / "go"
     fake.parent.mkdir()
     fake.write_text(
-        f"#!{sys.executable}\nimport sys\n"
-        'if sys.argv[1] == "version":\n    print("go version go1.99")\n'
-        'else:\n    sys.exit("no space left on device")\n'
+        "#!/bin/sh\n"
+        'if [ "$1" = version ]; then echo "go version go1.99"; exit 0; fi\n'
+        'echo "no space left on device" >&2\nexit 1\n'
     )
     fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(fake.parent))
