@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from goassist_index.errors import CheckerUnavailable, GoassistError
+from goassist_index.workspace import module_problem
 from goassist_lsp.check.typecheck import TypeChecker
 from goassist_lsp.explain import explanation
 from goassist_lsp.pipeline import CompletionPipeline
@@ -63,6 +64,9 @@ class Assistant:
         else:
             self.types_ready = True
             report("Go type service ready", None)
+            for problem in await asyncio.gather(*(asyncio.to_thread(module_problem, folder) for folder in folders)):
+                if problem is not None:
+                    self._problem(problem)
 
     async def _start_engine(self, report: Progress) -> None:
         if self._engine is not None:

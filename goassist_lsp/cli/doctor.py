@@ -16,6 +16,7 @@ from typing import Literal
 
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import GoassistError
+from goassist_index.workspace import module_problem
 
 State = Literal["ok", "warning", "failure"]
 MARKS = {"ok": "✓", "warning": "!", "failure": "✗"}
@@ -174,6 +175,12 @@ def look_at_workspace(directory: Path) -> Finding:
     """Whether the type service loads the packages of a Go file in this directory, if it holds any."""
     if not directory.is_dir():
         return Finding("workspace", "failure", f"{directory} is no directory", "name a directory with Go code")
+    try:
+        problem = module_problem(directory.resolve())
+    except GoassistError as error:
+        return Finding("workspace", "failure", error.what, error.cure or "")
+    if problem is not None:
+        return Finding("workspace", "warning", f"{problem.path}: {problem.what}", problem.cure or "")
     file = next(go_files(directory), None)
     if file is None:
         return Finding("workspace", "ok", f"no Go files in {directory.resolve()}: nothing to look at")

@@ -8,6 +8,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from goassist_index.errors import SourceError
+from goassist_index.gotools import run_go
+
+_PROBE_TIMEOUT_S = 20
+
 
 def workspace_root(path: Path) -> Path:
     """The root directory for a file or directory. A go.work further up wins over a go.mod, as for the go command.
@@ -32,3 +37,23 @@ def nearest(folder: Path, name: str) -> Path | None:
         if (candidate / name).is_file():
             return candidate
     return None
+
+
+def module_problem(folder: Path) -> SourceError | None:
+    """What keeps Go from reading the module or workspace file that `folder` belongs to; None when all is well.
+
+    The type service works on with what it can load, but a person should be told. Nothing is downloaded.
+    Raises GoassistError when there is no Go toolchain.
+    """
+    root = workspace_root(folder)
+    named = next((root / name for name in ("go.work", "go.mod") if (root / name).is_file()), None)
+    if named is None:
+        return None
+    offline = {"GOPROXY": "off", "GOSUMDB": "off"}
+    probe = run_go(["list", "-m"], root, timeout_s=_PROBE_TIMEOUT_S, environment=offline)
+    if probe.ok:
+        return None
+    said = " / ".join(line.strip() for line in probe.output.strip().splitlines()[:3])
+    return SourceError(
+        f"Go cannot use it ({said})", path=str(named), cure="Mend it; until then packages are loaded as far as they go"
+    )

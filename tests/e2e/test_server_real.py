@@ -90,3 +90,17 @@ async def test_a_package_that_does_not_compile_elsewhere_still_gets_ghost_text(m
         assert [item["insertText"] for item in await client.inline(uri, LINE, CHARACTER)] == ["sh(word)"]
         assert client.messages_shown() == []
         assert await client.leave() == 0
+
+
+async def test_broken_go_mod_is_named_once_and_the_package_still_gets_ghost_text(module: Path) -> None:
+    (module / "go.mod").write_text("modul example.com/stack\n")
+    uri = (module / "main.go").as_uri()
+    async with running(SERVER) as client:
+        await client.initialize([module])
+        client.open(uri, MAIN)
+        for _ in range(2):
+            assert [item["insertText"] for item in await client.inline(uri, LINE, CHARACTER)] == ["sh(word)"]
+        (message,) = client.messages_shown()
+        assert "go.mod" in message
+        assert "unknown directive" in message
+        assert await client.leave() == 0

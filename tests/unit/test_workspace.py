@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from goassist_index.workspace import workspace_root
+from goassist_index.workspace import module_problem, workspace_root
 
 
 @pytest.fixture
@@ -40,3 +40,24 @@ def test_gowork_names_the_file_to_use(tree: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_file_outside_any_module_has_its_own_directory(tree: Path) -> None:
     assert workspace_root(tree / "loose/main.go") == tree / "loose"
+
+
+def test_whole_module_and_loose_files_have_no_problem(tree: Path) -> None:
+    assert module_problem(tree / "module/pkg") is None
+    assert module_problem(tree / "loose") is None
+
+
+def test_broken_go_mod_is_named_with_what_go_says_of_it(tree: Path) -> None:
+    (tree / "module/go.mod").write_text("modul example.com/m\n")
+    problem = module_problem(tree / "module")
+    assert problem is not None
+    assert problem.path == str(tree / "module/go.mod")
+    assert "unknown directive: modul" in problem.what
+
+
+def test_go_work_that_lists_a_missing_module_is_named(tree: Path) -> None:
+    (tree / "go.work").write_text("go 1.22\n\nuse (\n\t./module\n\t./gone\n)\n")
+    problem = module_problem(tree / "module")
+    assert problem is not None
+    assert problem.path == str(tree / "go.work")
+    assert "gone" in problem.what
