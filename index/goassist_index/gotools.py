@@ -1,7 +1,7 @@
-"""Runners for the user's own Go toolchain: gofmt, module downloads, package lists, builds with overlays.
+"""Runners for the user's own Go toolchain: module downloads, package lists, builds with overlays.
 
-Serves evaluation (an independent judge) and gates. Only `download_*` and `warm_build` may reach the network or run
-a build; the type service never comes here.
+Serves evaluation (an independent judge) and the look at a workspace's module files. Only `download_*` may reach the
+network; the type service never comes here.
 """
 
 from __future__ import annotations
@@ -91,13 +91,6 @@ def run_go(
     except subprocess.TimeoutExpired:
         return CommandResult(-1, "", f"go {' '.join(arguments[:2])}: gave up after {timeout_s:.0f} s\n")
     return CommandResult(done.returncode, done.stdout, done.stderr)
-
-
-def gofmt(source: str) -> str | None:
-    """`source` as gofmt prints it, or None when it does not parse."""
-    binary = shutil.which("gofmt") or str(Path(go_binary()).parent / "gofmt")
-    done = subprocess.run([binary], input=source, capture_output=True, text=True, check=False, timeout=60)
-    return done.stdout if done.returncode == 0 else None
 
 
 def download_module(module: str, version: str) -> Path:

@@ -39,6 +39,16 @@ func readParams(raw json.RawMessage) (fileParams, error) {
 	return p, nil
 }
 
+// readFileParams reads the parameters of a request that must name a file.
+func readFileParams(raw json.RawMessage) (fileParams, string, error) {
+	p, err := readParams(raw)
+	if err != nil {
+		return p, "", err
+	}
+	file, err := p.filePath()
+	return p, file, err
+}
+
 // filePath requires an absolute path, so that it means the same in every process.
 func (p fileParams) filePath() (string, error) {
 	if !filepath.IsAbs(p.File) {
@@ -62,11 +72,7 @@ func openMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
 }
 
 func overlayMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
-	p, err := readParams(raw)
-	if err != nil {
-		return nil, err
-	}
-	file, err := p.filePath()
+	p, file, err := readFileParams(raw)
 	if err != nil {
 		return nil, err
 	}
@@ -80,11 +86,7 @@ func overlayMethod(s *session, raw json.RawMessage) (func() (any, error), error)
 }
 
 func closeMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
-	p, err := readParams(raw)
-	if err != nil {
-		return nil, err
-	}
-	file, err := p.filePath()
+	_, file, err := readFileParams(raw)
 	if err != nil {
 		return nil, err
 	}
@@ -98,11 +100,7 @@ func closeMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
 const defaultWait = 10 * time.Second
 
 func checkMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
-	p, err := readParams(raw)
-	if err != nil {
-		return nil, err
-	}
-	file, err := p.filePath()
+	p, file, err := readFileParams(raw)
 	if err != nil {
 		return nil, err
 	}

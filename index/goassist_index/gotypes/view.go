@@ -112,11 +112,7 @@ func (v *view) typeString(t types.Type) string {
 
 // askedAbout is the common part of the requests about a place.
 func askedAbout(s *session, raw json.RawMessage, answer func(*view) any) (func() (any, error), error) {
-	p, err := readParams(raw)
-	if err != nil {
-		return nil, err
-	}
-	file, err := p.filePath()
+	p, file, err := readFileParams(raw)
 	if err != nil {
 		return nil, err
 	}

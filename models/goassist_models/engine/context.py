@@ -64,10 +64,6 @@ class Context:
         self._library.llama_free(self._context)
         self._context = None
 
-    def set_threads(self, threads: int) -> None:
-        """Use this many threads from the next decode on."""
-        self._library.llama_set_n_threads(self._context, threads, threads)
-
     def clear(self) -> None:
         """Forget all cells."""
         self._library.llama_memory_clear(self._memory, True)
