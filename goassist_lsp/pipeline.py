@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from goassist_index.errors import CheckerUnavailable
 from goassist_index.verdict import Verdict
@@ -38,13 +38,30 @@ SECOND_DRAW = 3
 SECOND_DRAW_TEMPERATURE = 0.7
 
 
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """Which stages run; users have all of them, evaluation switches them off in turn to see what they are worth.
+
+    `trim`: a generation ends, and is cut, where the hole ends. `filters`: all other post-processing too.
+    The check is a setting, form and healing are the prompt's.
+    """
+
+    trim: bool = True
+    filters: bool = True
+    cut_back: bool = True
+    second_draw: bool = True
+
+
 class CompletionPipeline:
     """Answers "what comes here" for one engine and one checker. Holds no document state but its cache."""
 
-    def __init__(self, engine: Engine, checker: Checker | None, settings: Settings) -> None:
+    def __init__(
+        self, engine: Engine, checker: Checker | None, settings: Settings, stages: Stages | None = None
+    ) -> None:
         self._engine = engine
         self._checker = checker
         self._settings = settings
+        self._stages = stages or Stages()
         self._cache = CompletionCache()
 
     async def complete(
@@ -81,12 +98,13 @@ class CompletionPipeline:
                     ),
                     max_tokens=self._max_tokens(context),
                     n=limit,
-                    until=stopping.until(context),
+                    until=stopping.until(context) if self._stages.trim else None,
                 )
             shown = await self._generated(request, context, cancel, run)
-            if not shown and not cancel.cancelled and "check" not in run.degraded:
-                again = replace(request, n=SECOND_DRAW, temperature=SECOND_DRAW_TEMPERATURE, seed=1)
-                shown = await self._generated(again, context, cancel, run)
+            again = self._stages.second_draw and "check" not in run.degraded
+            if not shown and again and not cancel.cancelled:
+                others = replace(request, n=SECOND_DRAW, temperature=SECOND_DRAW_TEMPERATURE, seed=1)
+                shown = await self._generated(others, context, cancel, run)
         with run.timed("rank"):
             ranked = rank.order(shown, limit)
         if ranked:
@@ -95,6 +113,13 @@ class CompletionPipeline:
         return run.finished(
             tuple(replace(c, insert_text=c.insert_text.replace("\n", line_ends)) for c in ranked), context, cancel
         )
+
+    def _order(self, *, reused: bool) -> tuple[postprocess.Filter, ...]:
+        if not self._stages.filters:
+            return postprocess.ONLY_WHAT_CAN_BE_SHOWN
+        if reused:
+            return postprocess.ORDER_FOR_REUSED
+        return postprocess.ORDER if self._stages.trim else postprocess.ORDER_WITHOUT_TRIMMING
 
     def _max_tokens(self, context: CursorContext) -> int:
         return self._settings.max_tokens_block if context.multiline else self._settings.max_tokens_line
@@ -115,10 +140,11 @@ class CompletionPipeline:
         `reused`: they are what is left of something shown before, which may be more than this place would ask for.
         """
         candidates: dict[str, Candidate] = {}
+        order = self._order(reused=reused)
         with run.timed("postprocess"):
             for generation in generations:
                 raw = Candidate(generation.text, context.offset, context.offset, generation)
-                processed = postprocess.apply(raw, context, reused=reused)
+                processed = postprocess.apply(raw, context, order)
                 if isinstance(processed, Rejected):
                     run.rejected.append(processed)
                 elif processed.insert_text not in run.seen:
@@ -134,7 +160,7 @@ class CompletionPipeline:
                 shown.append(candidate)
                 continue
             run.rejected.append(Rejected(candidate.insert_text, "check", rank.why_not(candidate.verdict)))
-            if candidate.verdict.status != "unknown":
+            if self._stages.cut_back and candidate.verdict.status != "unknown":
                 shown.extend(await self._cut_back(candidate, candidate.verdict, context, run))
         return tuple(shown)
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from goassist_index.errors import GoassistError
 
-VERBS = ("complete", "check", "model", "doctor", "bench")
+VERBS = ("complete", "check", "model", "doctor", "bench", "eval")
 EXIT_UNUSABLE = 2
 
 

@@ -36,13 +36,15 @@ ORDER_FOR_REUSED: tuple[Filter, ...] = (
 )
 
 
-def apply(candidate: Candidate, context: CursorContext, *, reused: bool = False) -> Candidate | Rejected:
-    """The candidate after all filters, or the name of the filter that dropped it.
+# For evaluation, which measures what this stage is worth.
+ORDER_WITHOUT_TRIMMING = tuple(step for step in ORDER if step is not trim.cut_at_syntactic_end)
+ONLY_WHAT_CAN_BE_SHOWN: tuple[Filter, ...] = (layout.normalise_line_ends, layout.drop_blank)
 
-    `reused`: it is what remains of a text that went through all of them before.
-    """
+
+def apply(candidate: Candidate, context: CursorContext, order: tuple[Filter, ...] = ORDER) -> Candidate | Rejected:
+    """The candidate after all filters in `order`, or the name of the filter that dropped it."""
     original = candidate.insert_text
-    for step in ORDER_FOR_REUSED if reused else ORDER:
+    for step in order:
         changed = step(candidate, context)
         if changed is None:
             return Rejected(text=original, stage="postprocess", reason=step.__name__)

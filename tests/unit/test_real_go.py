@@ -89,7 +89,7 @@ def test_what_remains_of_a_text_typed_through_is_not_trimmed_again() -> None:
         if not rest or skip_reason(now, hole.offset + typed, requested=True) is not None:
             continue
         context = context_at(now, hole.offset + typed)
-        result = postprocess.apply(candidate(rest, context), context, reused=True)
+        result = postprocess.apply(candidate(rest, context), context, postprocess.ORDER_FOR_REUSED)
         tried += 1
         assert not isinstance(result, Rejected), f"{hole} {result}"
         assert result.insert_text.rstrip() == rest, str(hole)

@@ -1,0 +1,1 @@
+"""From examples to tables and pages: measures with intervals, paired comparisons, Markdown and HTML."""
