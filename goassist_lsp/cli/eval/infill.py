@@ -1,4 +1,4 @@
-"""`eval infill`: holes in recent functions of real modules, asked of ourselves and of others, judged by the compiler."""
+"""`eval infill`: holes in recent functions of real modules, asked of ourselves and others, judged by the compiler."""
 
 from __future__ import annotations
 

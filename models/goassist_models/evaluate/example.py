@@ -54,7 +54,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What comes at `offset` (code points) of the buffer `text` of file `path`, in the workspace `root`?"""
+    """Asks what comes at `offset` (code points) of the buffer `text` of file `path`, in the workspace `root`."""
 
     root: Path
     path: Path
