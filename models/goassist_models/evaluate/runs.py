@@ -71,7 +71,11 @@ class Run:
 
     def describe(self, system: str, about: Mapping[str, str]) -> Run:
         """Record what a system is (model, versions, settings)."""
-        run = Run(self.directory, {**self.header, "systems": {**self.header["systems"], system: dict(about)}})
+        return self.note(systems={**self.header["systems"], system: dict(about)})
+
+    def note(self, **facts: object) -> Run:
+        """Record further facts in the header, in place of earlier ones of the same name."""
+        run = Run(self.directory, {**self.header, **facts})
         _write(self.directory / _HEADER, json.dumps(run.header, indent=2) + "\n")
         return run
 
