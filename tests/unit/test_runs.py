@@ -89,3 +89,10 @@ def test_imports_that_come_along_are_taken_or_left() -> None:
     answer = Answer((Edit(8, 8, "strings.ToUpper"), Edit(0, 0, "import\n")))
     assert answer.taken("package \nrest") == "import\npackage strings.ToUpper\nrest"
     assert answer.taken("package \nrest", imports=False) == "package strings.ToUpper\nrest"
+
+
+def test_a_text_with_a_unicode_line_separator_stays_one_line(tmp_path: Path) -> None:
+    run = Run.open(tmp_path, "infill", {})
+    odd = replace(EXAMPLE, answer=Answer((Edit(1, 1, "a\u2028b\x85c"),)))
+    run.append(odd)
+    assert run.examples(EXAMPLE.system) == [odd]

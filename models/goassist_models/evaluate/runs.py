@@ -94,22 +94,30 @@ class Run:
         Raises GoassistError for a line that is no Example.
         """
         path = self.path(system)
-        if not path.exists():
-            return []
-        text = path.read_text(encoding="utf-8")
-        lines = text[: text.rfind("\n") + 1].splitlines()
-        return [_read(line, path, number) for number, line in enumerate(lines, 1)]
+        return [_read(line, path, number) for number, line in enumerate(self.lines(system), 1)]
 
     def append(self, example: Example) -> None:
         """Add one Example, whole or not at all."""
-        path = self.path(example.system)
+        self.append_line(example.system, _line(example))
+
+    def lines(self, system: str) -> list[str]:
+        """The JSON lines that are there of a system, whole ones only: for tasks whose records are no Examples."""
+        path = self.path(system)
+        if not path.exists():
+            return []
+        # Not splitlines: a text may hold what Unicode calls a line separator. A last line may end within a character.
+        return [line.decode() for line in path.read_bytes().split(b"\n")[:-1]]
+
+    def append_line(self, system: str, line: str) -> None:
+        """Add one JSON line, whole or not at all."""
+        path = self.path(system)
         with path.open("a+b") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":  # the last run was stopped within a line
                     text = path.read_bytes()
                     file.truncate(text.rfind(b"\n") + 1)
-            file.write((_line(example) + "\n").encode())
+            file.write((line + "\n").encode())
 
     def rewrite(self, system: str, examples: Iterable[Example]) -> None:
         """Replace all examples of a system at once."""
