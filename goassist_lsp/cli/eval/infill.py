@@ -3,14 +3,205 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from goassist_index.cachedir import cache_dir
+from goassist_index.errors import GoassistError
+from goassist_index.gotools import download_module
+from goassist_lsp.cli.bench_report import chosen_modules, open_module, progress
+from goassist_lsp.cli.eval import systems
+from goassist_models.evaluate.example import Answer, Case, Example, System
+from goassist_models.evaluate.ghost import infill_cases, question, share_out, signatures, taken_out
+from goassist_models.evaluate.judge import CompileJudge
+from goassist_models.evaluate.modules import ModuleSpec
+from goassist_models.evaluate.runs import Run
+from goassist_models.evaluate.scores import score
+
+_ANSWER_LIMIT_S = 300.0
+_GIVE_UP_AFTER = 5
+_ROUND = 4  # one of each kind
+_NOT_MEASURED = "{name}: gave up after {count} failures in a row; the last: {error}"
 
 
 def register(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the task to `eval`."""
     parser = tasks.add_parser("infill", help="holes in recent functions of real modules, judged by the Go compiler")
+    parser.add_argument("modules", nargs="*", metavar="MODULE@VERSION|DIR", help="default: the pinned list's set")
+    parser.add_argument(
+        "--set", dest="subset", choices=("dev", "test"), default="test", help="which half of the pinned list"
+    )
+    parser.add_argument("--limit", type=int, default=160, help="holes in all, a quarter of each kind (default 160)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the choice of holes (default 1)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the run is kept; the same one goes on with it")
+    parser.add_argument("--json", action="store_true", help="print one JSON value instead of tables")
+    systems.add_arguments(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit status 0 when something was measured."""
-    raise NotImplementedError
+    """Exit status 0 when something was measured, 1 when there was no hole to ask about."""
+    specs = chosen_modules(args.modules, lambda spec: spec.split == args.subset)
+    arguments = {"modules": [spec.name for spec in specs], "limit": args.limit, "seed": args.seed}
+    out = args.out or cache_dir() / "eval" / f"infill-{args.subset}-{args.limit}-{args.seed}"
+    the_run = Run.open(out, "infill", arguments)
+    work, failed = _work(specs, args.limit, args.seed)
+    the_run = the_run.note(failed_modules=failed)
+    with tempfile.TemporaryDirectory(prefix="goassist-eval-") as scratch:
+        inquiry = _Inquiry(the_run, Path(scratch).resolve())
+        asyncio.run(_measure(inquiry, work, args))
+    return _report(Run.read(out), inquiry)
+
+
+def _report(run: Run, inquiry: _Inquiry) -> int:
+    for system in run.systems:
+        found = [e for e in run.examples(system) if e.scores is not None and e.answer is not None]
+        shown = [e for e in found if e.scores.shown]
+        print(
+            system,
+            len(found),
+            "shown",
+            len(shown),
+            "compile",
+            sum(e.scores.compiles is True for e in shown),
+            "first",
+            sum(e.scores.first_line_exact for e in found),
+            "exact",
+            sum(e.scores.exact for e in found),
+            "ms",
+            sorted(e.answer.ms for e in found)[len(found) // 2] if found else 0,
+        )
+    print(f"judged {inquiry.judged_s:.0f} s, waited {inquiry.waited_s:.0f} s; {run.directory}")
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleWork:
+    """The cases of one module, and who judges them."""
+
+    name: str
+    judge: CompileJudge
+    cases: list[Case]
+
+
+def _work(specs: Sequence[ModuleSpec], limit: int, seed: int) -> tuple[list[ModuleWork], list[dict[str, str]]]:
+    """Cases of each module; modules that cannot be had are named, and the others go on without them."""
+    failed: list[dict[str, str]] = []
+    work: list[ModuleWork] = []
+    shares = share_out(limit, [spec.name for spec in specs])
+    for spec in specs:
+        try:
+            with progress.status(f"{spec.name}: fetching and building"):
+                _, judge = open_module(spec)
+                older = signatures(download_module(spec.path, spec.older)) if spec.older else frozenset()
+                cases = infill_cases(judge, spec.name, shares[spec.name], seed, older)
+                work.append(ModuleWork(spec.name, judge, cases))
+        except GoassistError as error:
+            progress.print(f"left out: {error}", style="red", markup=False)
+            failed.append({"module": spec.name, "why": str(error)})
+    return work, failed
+
+
+@dataclass(slots=True)
+class _Inquiry:
+    """One run under way: who has been asked what, and what is being judged meanwhile."""
+
+    run: Run
+    scratch: Path
+    judging: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "judge"))
+    pending: list[Future[None]] = field(default_factory=list)
+    failures: dict[str, int] = field(default_factory=dict)
+    given_up: dict[str, str] = field(default_factory=dict)
+    copies: dict[str, Path] = field(default_factory=dict)
+    judged_s: float = 0.0
+    waited_s: float = 0.0
+
+    def copy_of(self, module: ModuleWork) -> Path:
+        """The module's scratch copy, which the systems see."""
+        root = self.scratch / f"{len(self.copies)}" if module.name not in self.copies else self.copies[module.name]
+        if module.name not in self.copies:
+            shutil.copytree(module.judge.directory, root, ignore=shutil.ignore_patterns(".git"))
+            self.copies[module.name] = root
+        return root
+
+    def judge(self, judge: CompileJudge, example: Example) -> None:
+        """Score and keep an answered example, beside whatever is asked next."""
+        self.pending.append(self.judging.submit(self._score, judge, example))
+
+    def _score(self, judge: CompileJudge, example: Example) -> None:
+        assert example.answer is not None
+        begun = time.perf_counter()
+        asked = question(example.case, judge.directory)
+        self.run.append(replace(example, scores=score(example.case, asked, example.answer, judge)))
+        self.judged_s += time.perf_counter() - begun
+
+    def finish(self) -> None:
+        """Wait for the judge; what it raised is raised here."""
+        begun = time.perf_counter()
+        for future in self.pending:
+            future.result()
+        self.waited_s = time.perf_counter() - begun
+        self.judging.shutdown()
+
+
+async def _measure(inquiry: _Inquiry, work: Sequence[ModuleWork], args: argparse.Namespace) -> None:
+    """Ask every system about every case that it has no example of yet, a few cases of a module at a time."""
+    async with systems.opened(args) as asked:
+        for system in asked:
+            inquiry.run = inquiry.run.describe(system.name, system.about)
+        done = {s.name: _kept(inquiry.run, s.name, work) for s in asked}
+        total = sum(len(module.cases) for module in work)
+        with progress.status("") as status:
+            for number, (module, case) in enumerate(_in_turn(work), 1):
+                missing = [s for s in asked if case.key not in done[s.name] and s.name not in inquiry.given_up]
+                root = inquiry.copy_of(module) if missing else inquiry.scratch
+                for system in missing:
+                    status.update(f"{number} of {total}: {system.name}: {case.kind} in {case.module} {case.function}")
+                    with taken_out(case, root):
+                        answer = await _ask(inquiry, system, case, root)
+                    inquiry.judge(module.judge, Example(case, system.name, answer))
+        await asyncio.to_thread(inquiry.finish)
+
+
+def _in_turn(work: Sequence[ModuleWork]) -> Iterator[tuple[ModuleWork, Case]]:
+    """Cases of all modules, a round of each after the other: a run that is stopped early has some of each."""
+    for start in range(0, max((len(module.cases) for module in work), default=0), _ROUND):
+        for module in work:
+            for case in module.cases[start : start + _ROUND]:
+                yield module, case
+
+
+def _kept(run: Run, system: str, work: Sequence[ModuleWork]) -> set[str]:
+    """Keys of the examples that a run has already, the cases in them as they are described now.
+
+    Those of cases that are not chosen any more are left out of the run; failures are asked again.
+    """
+    cases = {case.key: case for module in work for case in module.cases}
+    found = [e for e in run.examples(system) if e.case.key in cases and e.answer and not e.answer.error]
+    run.rewrite(system, [replace(example, case=cases[example.case.key]) for example in found])
+    return {example.case.key for example in found}
+
+
+async def _ask(inquiry: _Inquiry, system: System, case: Case, root: Path) -> Answer:
+    """Ask one system; a failure is an answer that says so, and too many of them end its part."""
+    try:
+        await system.open(root)
+        await system.forget()
+        answer = await asyncio.wait_for(system.ask(question(case, root)), _ANSWER_LIMIT_S)
+    except TimeoutError:
+        answer = Answer(error=f"no answer within {_ANSWER_LIMIT_S:.0f} s", ms=_ANSWER_LIMIT_S * 1e3)
+    except GoassistError as error:
+        answer = Answer(error=str(error))
+    failures = inquiry.failures.get(system.name, 0) + 1 if answer.error else 0
+    inquiry.failures[system.name] = failures
+    if failures >= _GIVE_UP_AFTER:
+        inquiry.given_up[system.name] = answer.error
+        message = _NOT_MEASURED.format(name=system.name, count=failures, error=answer.error)
+        progress.print(message, style="red", markup=False)
+    return answer

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +67,15 @@ class OwnModels:
 
     def __init__(self) -> None:
         self._checker = TypeChecker(loading_limit_s=_LOADING_LIMIT_S)
-        self._engines: dict[str, Engine] = {}
-        self._root: Path | None = None
+        self._engines: dict[str, Remembering] = {}
+        self._roots: list[Path] = []
         self._process = psutil.Process(os.getpid())
 
     async def system(self, variant: Variant, model: str, name: str, *, cold: bool = True) -> System:
-        """`variant` run with `model` (registry name or GGUF path). `cold`: earlier questions' prompts are forgotten.
+        """`variant` run with `model` (registry name or GGUF path).
 
+        `cold`: whatever was read or said before is forgotten, as in an editor that comes to a new place. Otherwise
+        prompts and answers are shared with other such variants: quick, same texts, but its times mean nothing.
         Raises ModelError when the model cannot be had.
         """
         settings = replace(resolve(Options())[0], model=model, **variant.settings)
@@ -86,10 +88,12 @@ class OwnModels:
         async def forget() -> None:
             # Two tokens in place of what was read: nothing of it can be shared any more.
             empty = InfillPrompt(FORMS["psm"], prefix="", suffix="")
+            engine.forget()
             await engine.generate(GenerateRequest(empty, max_tokens=0), CancelToken())
 
         about = {"model": engine.model_name, "variant": variant.about, "form": settings.infill_form}
         about["context tokens"] = str(settings.context_tokens)
+        about["times"] = "cold" if cold else "shared with other variants: not comparable"
         if cold:
             return System(name, ask, self._open, forget, self._cpu_s, about=about)
         return System(name, ask, self._open, cpu_s=self._cpu_s, about=about)
@@ -100,15 +104,16 @@ class OwnModels:
         for engine in self._engines.values():
             await engine.close()
 
-    async def _engine(self, settings: Settings) -> Engine:
+    async def _engine(self, settings: Settings) -> Remembering:
         if settings.model not in self._engines:
-            self._engines[settings.model] = await load_engine(settings, lambda message, percent: None)
+            engine = await load_engine(settings, lambda message, percent: None)
+            self._engines[settings.model] = Remembering(engine)
         return self._engines[settings.model]
 
     async def _open(self, root: Path) -> None:
-        if root != self._root:
-            await self._checker.set_folders((root,))
-            self._root = root
+        if root not in self._roots:
+            self._roots.append(root)
+            await self._checker.set_folders(self._roots)
 
     async def _ask(self, engine: Engine, settings: Settings, stages: Stages, question: Question) -> Answer:
         snapshot = DocumentSnapshot(question.path.as_uri(), question.path, 1, question.text)
@@ -189,6 +194,41 @@ def _silence(completion: Completion) -> str:
         last = completion.rejected[0]
         return f"{last.stage}: {last.reason.splitlines()[0]}"
     return "nothing was generated"
+
+
+class Remembering:
+    """An engine that answers a request at once that it has answered before, until it is told to forget.
+
+    `until` is not compared: for one prompt it is the same, or there is none. Implements the Engine protocol.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._known: dict[tuple[object, ...], tuple[Generation, ...]] = {}
+
+    @property
+    def model_name(self) -> str:
+        """The model's name."""
+        return self._engine.model_name
+
+    def count_tokens(self, text: str) -> int:
+        """Length of `text` in tokens."""
+        return self._engine.count_tokens(text)
+
+    async def generate(self, request: GenerateRequest, cancel: CancelToken) -> tuple[Generation, ...]:
+        """Answer the request, from memory where it was asked before."""
+        key = (*astuple(replace(request, until=None)), request.until is None)
+        if key not in self._known:
+            self._known[key] = await self._engine.generate(request, cancel)
+        return self._known[key]
+
+    def forget(self) -> None:
+        """Answer anew from now on."""
+        self._known.clear()
+
+    async def close(self) -> None:
+        """Close the engine."""
+        await self._engine.close()
 
 
 class Unhealed:

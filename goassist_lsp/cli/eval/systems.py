@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from goassist_index.errors import ConfigError
-from goassist_lsp.cli.eval.ours import ABLATIONS, FULL, RAW, OwnModels
+from goassist_lsp.cli.eval.ours import ABLATIONS, FULL, RAW, OwnModels, Variant
 from goassist_models.evaluate.example import System
 from goassist_models.registry import resolve
 
-_OWN = ("goassist", "raw", "ablations")
+_GROUPS = {"goassist": (FULL,), "ablations": ABLATIONS, "raw": (RAW,)}
+_NAMED = {variant.name: (variant,) for variant in ABLATIONS}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--systems",
         default="goassist,raw",
         metavar="LIST",
-        help=f"of each model: some of {', '.join(_OWN)}, or none (default goassist,raw)",
+        help=f"of each model: some of {', '.join(_GROUPS)} or one ablation's name, or none (default goassist,raw)",
     )
     parser.add_argument(
         "--llama-vim", action="store_true", help="ask llama.cpp's server as llama.vim drives it, with each model too"
@@ -42,9 +43,7 @@ async def opened(args: argparse.Namespace) -> AsyncIterator[list[System]]:
 
     Raises ConfigError for a flag that names nothing, and GoassistError for a system that cannot be had.
     """
-    wanted = [word.strip() for word in args.systems.split(",") if word.strip() not in ("", "none")]
-    if unknown := [word for word in wanted if word not in _OWN]:
-        raise ConfigError(f"--systems does not know {unknown[0]!r}", cure=f"Name some of {', '.join(_OWN)}")
+    variants = _variants(args.systems)
     async with AsyncExitStack() as stack:
 
         async def added(making: Awaitable[System]) -> System:
@@ -58,13 +57,10 @@ async def opened(args: argparse.Namespace) -> AsyncIterator[list[System]]:
         for model in args.model or [""]:
             path = resolve(model or None).path
             short = _short(resolve(model or None).name)
-            if "goassist" in wanted:
-                asked.append(await own.system(FULL, str(path), f"goassist {short}"))
-            if "ablations" in wanted:
-                for variant in ABLATIONS:
-                    asked.append(await own.system(variant, str(path), f"{short}, {variant.name}", cold=False))
-            if "raw" in wanted:
-                asked.append(await own.system(RAW, str(path), f"raw {short}"))
+            for variant in variants:
+                cold = variant in (FULL, RAW)
+                name = f"{variant.name} {short}" if cold else f"{short}, {variant.name}"
+                asked.append(await own.system(variant, str(path), name, cold=cold))
             if args.llama_vim:
                 from goassist_models.evaluate.peers.llama_vim import llama_vim_system
 
@@ -80,6 +76,16 @@ async def opened(args: argparse.Namespace) -> AsyncIterator[list[System]]:
         if not asked:
             raise ConfigError("nobody is asked", cure="Name --systems, --llama-vim, --server or --endpoint")
         yield asked
+
+
+def _variants(words: str) -> list[Variant]:
+    """The variants that --systems names; our own first, so that what follows shares what it has read."""
+    wanted = [word.strip() for word in words.split(",") if word.strip() not in ("", "none")]
+    known = {**_GROUPS, **_NAMED}
+    if unknown := [word for word in wanted if word not in known]:
+        raise ConfigError(f"--systems does not know {unknown[0]!r}", cure=f"Name some of {', '.join(known)}")
+    found = {variant.name for word in wanted for variant in known[word]}
+    return [variant for variant in (FULL, *ABLATIONS, RAW) if variant.name in found]
 
 
 def _short(model: str) -> str:
