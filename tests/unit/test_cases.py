@@ -13,7 +13,6 @@ from goassist_models.evaluate.faults import FAULTS
 from goassist_models.evaluate.ghost import GHOST_KINDS, ghost_holes, share_out
 from goassist_models.evaluate.holes import holes
 from goassist_models.evaluate.judge import CompileJudge
-from goassist_models.evaluate.keystrokes import KeyRecord, Replay, typed_bodies
 from goassist_models.evaluate.metrics import Share, percentile
 from goassist_models.evaluate.modules import named_module, pinned_modules, prepare
 
@@ -193,21 +192,6 @@ def test_holes_are_shared_out_evenly() -> None:
     shares = share_out(80, ["a", "b", "c", "d", "e"])
     assert all(count == 4 for counts in shares.values() for count in counts.values())
     assert sum(sum(counts.values()) for counts in share_out(7, ["a", "b"]).values()) == 7
-
-
-def test_typed_keys_add_up_to_the_body_and_indentation_costs_none(judge: CompileJudge) -> None:
-    for body in typed_bodies(judge, 1):
-        assert body.before + "".join(body.keys) + body.after == SOURCE
-        assert all(key == key[:1] + "\t" * (len(key) - 1) for key in body.keys if key.startswith("\n\t"))
-
-
-def test_a_late_text_is_stale_only_when_it_was_not_on_its_way() -> None:
-    replay = Replay(
-        keys=[KeyRecord(late_ms=10.0), KeyRecord(late_ms=200.0), KeyRecord()], rss_bytes=[100, 100, 110, 110]
-    )
-    figures = replay.figures(crossing_ms=50)
-    assert (figures["stale"], figures["crossed_on_the_wire"]) == (1, 1)
-    assert figures["rss_growth_percent"] == pytest.approx(10.0)
 
 
 def test_percentiles_are_values_that_occurred() -> None:

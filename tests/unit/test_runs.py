@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from goassist_index.errors import GoassistError
 from goassist_models.evaluate.example import Answer, Case, Edit, Example, Scores
 from goassist_models.evaluate.runs import Run
