@@ -7,6 +7,7 @@ its client are answered as a plain editor would answer them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -48,6 +49,7 @@ class LspClient:
         self._log = log.open("w", encoding="utf-8") if log is not None else None
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._ended = False
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._read_stderr())]
 
     @classmethod
@@ -64,7 +66,12 @@ class LspClient:
         )
         return cls(process, log)
 
-    async def initialize(self, root: Path, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    async def initialize(
+        self,
+        root: Path,
+        options: Mapping[str, Any] | None = None,
+        capabilities: Mapping[str, Any] = CLIENT_CAPABILITIES,
+    ) -> dict[str, Any]:
         """Do the handshake for one workspace folder; returns the server's answer to `initialize`."""
         folder = {"uri": root.as_uri(), "name": root.name}
         answer: dict[str, Any] = await self.request(
@@ -72,7 +79,7 @@ class LspClient:
             {
                 "processId": os.getpid(),
                 "rootUri": root.as_uri(),
-                "capabilities": CLIENT_CAPABILITIES,
+                "capabilities": dict(capabilities),
                 "initializationOptions": dict(options or {}),
                 "workspaceFolders": [folder],
             },
@@ -90,6 +97,9 @@ class LspClient:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         # A caller may stop caring (cancel); its error is then nobody's.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        if self._ended:
+            future.set_exception(_gone())
+            return number, future
         self._waiting[number] = future
         self._send({"id": number, "method": method, "params": params})
         return number, future
@@ -115,6 +125,11 @@ class LspClient:
         """Replace one range of an open document."""
         changes = [{"range": {"start": start, "end": end}, "text": text}]
         params = {"textDocument": {"uri": path.as_uri(), "version": version}, "contentChanges": changes}
+        self.notify("textDocument/didChange", params)
+
+    def replace(self, path: Path, version: int, text: str) -> None:
+        """Replace the whole text of an open document, for servers that do not take ranges."""
+        params = {"textDocument": {"uri": path.as_uri(), "version": version}, "contentChanges": [{"text": text}]}
         self.notify("textDocument/didChange", params)
 
     def close_document(self, path: Path) -> None:
@@ -162,7 +177,8 @@ class LspClient:
                 self.notify("exit", None)
                 await asyncio.wait_for(self.process.wait(), timeout_s)
             except (GoassistError, TimeoutError, ConnectionError):
-                self.process.kill()
+                with contextlib.suppress(ProcessLookupError):
+                    self.process.kill()
                 await self.process.wait()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._log is not None:
@@ -188,9 +204,10 @@ class LspClient:
         except (asyncio.IncompleteReadError, ValueError) as error:
             self.complaints.append(f"malformed output: {error}")
         finally:
+            self._ended = True
             for future in self._waiting.values():
                 if not future.done():
-                    future.set_exception(GoassistError("the server has ended", cure="See its standard error"))
+                    future.set_exception(_gone())
             self._waiting.clear()
 
     def _take(self, message: dict[str, Any]) -> None:
@@ -227,6 +244,10 @@ class LspClient:
             if self._log is not None:
                 self._log.write(text + "\n")
                 self._log.flush()
+
+
+def _gone() -> GoassistError:
+    return GoassistError("the server has ended", cure="See its standard error")
 
 
 def position_at(text: str, offset: int) -> dict[str, int]:

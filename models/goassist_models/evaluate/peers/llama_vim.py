@@ -179,10 +179,8 @@ class Editor:
                 break
             await self._news.wait()
         ms, now_s = (time.perf_counter() - begun_s) * 1e3, self.cpu_s()
-        silent = ""
-        if edit is None:
-            behind = not self._on_demand and _too_much_behind(context)
-            silent = "too much behind the cursor" if behind else "nothing new in the answer"
+        behind = not self._on_demand and _too_much_behind(context)
+        silent = "too much behind the cursor" if behind else "nothing new in the answer"
         return Answer(
             edits=(edit,) if edit is not None else (),
             ms=ms,
@@ -190,7 +188,7 @@ class Editor:
             prompt_tokens=self._used.get("tokens_evaluated"),
             read_tokens=0 if from_cache else self._used.get("timings/prompt_n"),
             generated_tokens=0 if from_cache else self._used.get("timings/predicted_n"),
-            silent_because=silent,
+            silent_because=silent if edit is None else "",
             details={
                 "from_cache": from_cache,
                 "timings_ms": {part: self._used.get(f"timings/{part}_ms") for part in ("prompt", "predicted")},
