@@ -54,12 +54,12 @@ def run(args: argparse.Namespace) -> int:
     work, failed = _work(specs, args.limit, args.seed)
     the_run = the_run.note(failed_modules=failed)
     with tempfile.TemporaryDirectory(prefix="goassist-eval-") as scratch:
-        inquiry = _Inquiry(the_run, Path(scratch).resolve())
-        asyncio.run(_measure(inquiry, work, args))
+        inquiry = Inquiry(the_run, Path(scratch).resolve())
+        asyncio.run(_opened(inquiry, work, args))
     return _report(Run.read(out), inquiry)
 
 
-def _report(run: Run, inquiry: _Inquiry) -> int:
+def _report(run: Run, inquiry: Inquiry) -> int:
     for system in run.systems:
         found = [e for e in run.examples(system) if e.scores is not None and e.answer is not None]
         shown = [e for e in found if e.scores.shown]
@@ -109,7 +109,7 @@ def _work(specs: Sequence[ModuleSpec], limit: int, seed: int) -> tuple[list[Modu
 
 
 @dataclass(slots=True)
-class _Inquiry:
+class Inquiry:
     """One run under way: who has been asked what, and what is being judged meanwhile."""
 
     run: Run
@@ -150,23 +150,29 @@ class _Inquiry:
         self.judging.shutdown()
 
 
-async def _measure(inquiry: _Inquiry, work: Sequence[ModuleWork], args: argparse.Namespace) -> None:
-    """Ask every system about every case that it has no example of yet, a few cases of a module at a time."""
+async def _opened(inquiry: Inquiry, work: Sequence[ModuleWork], args: argparse.Namespace) -> None:
     async with systems.opened(args) as asked:
-        for system in asked:
-            inquiry.run = inquiry.run.describe(system.name, system.about)
-        done = {s.name: _kept(inquiry.run, s.name, work) for s in asked}
-        total = sum(len(module.cases) for module in work)
-        with progress.status("") as status:
-            for number, (module, case) in enumerate(_in_turn(work), 1):
-                missing = [s for s in asked if case.key not in done[s.name] and s.name not in inquiry.given_up]
-                root = inquiry.copy_of(module) if missing else inquiry.scratch
-                for system in missing:
-                    status.update(f"{number} of {total}: {system.name}: {case.kind} in {case.module} {case.function}")
-                    with taken_out(case, root):
-                        answer = await _ask(inquiry, system, case, root)
-                    inquiry.judge(module.judge, Example(case, system.name, answer))
-        await asyncio.to_thread(inquiry.finish)
+        await measure(inquiry, work, asked)
+
+
+async def measure(inquiry: Inquiry, work: Sequence[ModuleWork], asked: Sequence[System]) -> None:
+    """Ask every system about every case that it has no example of yet, a few cases of a module at a time."""
+    for system in asked:
+        inquiry.run = inquiry.run.describe(system.name, system.about)
+    done = {s.name: _kept(inquiry.run, s.name, work) for s in asked}
+    total = sum(len(module.cases) for module in work)
+    with progress.status("") as status:
+        for number, (module, case) in enumerate(_in_turn(work), 1):
+            for system in asked:
+                if case.key in done[system.name] or system.name in inquiry.given_up:
+                    continue
+                status.update(f"{number} of {total}: {system.name}: {case.kind} in {case.module} {case.function}")
+                root = inquiry.copy_of(module)
+                with taken_out(case, root):
+                    answer = await _ask(inquiry, system, case, root)
+                inquiry.judge(module.judge, Example(case, system.name, answer))
+    await asyncio.to_thread(inquiry.finish)
+    inquiry.run = inquiry.run.note(given_up=inquiry.given_up)
 
 
 def _in_turn(work: Sequence[ModuleWork]) -> Iterator[tuple[ModuleWork, Case]]:
@@ -188,7 +194,7 @@ def _kept(run: Run, system: str, work: Sequence[ModuleWork]) -> set[str]:
     return {example.case.key for example in found}
 
 
-async def _ask(inquiry: _Inquiry, system: System, case: Case, root: Path) -> Answer:
+async def _ask(inquiry: Inquiry, system: System, case: Case, root: Path) -> Answer:
     """Ask one system; a failure is an answer that says so, and too many of them end its part."""
     try:
         await system.open(root)
