@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 
 from goassist_index.cachedir import cache_dir
@@ -18,7 +19,7 @@ from goassist_index.gotools import download_module
 from goassist_lsp.cli.bench_report import chosen_modules, open_module, progress
 from goassist_lsp.cli.eval import systems
 from goassist_models.evaluate.example import Answer, Case, Example, System
-from goassist_models.evaluate.ghost import infill_cases, question, share_out, signatures, taken_out
+from goassist_models.evaluate.ghost import GHOST_KINDS, infill_cases, question, share_out, signatures, taken_out
 from goassist_models.evaluate.judge import CompileJudge
 from goassist_models.evaluate.modules import ModuleSpec
 from goassist_models.evaluate.runs import Run
@@ -26,7 +27,6 @@ from goassist_models.evaluate.scores import score
 
 _ANSWER_LIMIT_S = 300.0
 _GIVE_UP_AFTER = 5
-_ROUND = 4  # one of each kind
 _NOT_MEASURED = "{name}: gave up after {count} failures in a row; the last: {error}"
 
 
@@ -176,11 +176,15 @@ async def measure(inquiry: Inquiry, work: Sequence[ModuleWork], asked: Sequence[
 
 
 def _in_turn(work: Sequence[ModuleWork]) -> Iterator[tuple[ModuleWork, Case]]:
-    """Cases of all modules, a round of each after the other: a run that is stopped early has some of each."""
-    for start in range(0, max((len(module.cases) for module in work), default=0), _ROUND):
-        for module in work:
-            for case in module.cases[start : start + _ROUND]:
-                yield module, case
+    """Cases of all modules, one of each kind in turn: a run that is stopped early has some of each."""
+    for row in zip_longest(*(_rounds(module.cases) for module in work)):
+        for module, one_of_each in zip(work, row, strict=True):
+            yield from ((module, case) for case in one_of_each or ())
+
+
+def _rounds(cases: Sequence[Case]) -> list[list[Case]]:
+    by_kind = [[case for case in cases if case.kind == kind] for kind in GHOST_KINDS]
+    return [[case for case in row if case is not None] for row in zip_longest(*by_kind)]
 
 
 def _kept(run: Run, system: str, work: Sequence[ModuleWork]) -> set[str]:
