@@ -1,13 +1,19 @@
 """Claims about goassist_models.evaluate.report.complaints, with messages that the Go compiler really says."""
 
-from pathlib import Path
-
 import pytest
 
 from goassist_models.evaluate.judge import CompileJudge
 from goassist_models.evaluate.report.complaints import CLASSES, complaint_class, silence_class
 
-HEAD = 'package c\n\nimport "strings"\n\ntype T struct{ a int }\n\nfunc f(x int, t T) (int, error) {\n\t_ = strings.ToUpper\n\t'
+HEAD = """package c
+
+import "strings"
+
+type T struct{ a int }
+
+func f(x int, t T) (int, error) {
+	_ = strings.ToUpper
+	"""
 FAULTS = {
     "if x {": "syntax",
     "return x +": "syntax",

@@ -1,0 +1,207 @@
+"""A run's figures as one JSON value, and as Markdown tables made from it.
+
+`summary` is what docs/results.md is made from; it needs no model and no compiler, only the run's directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from goassist_index.errors import GoassistError
+from goassist_models.evaluate.report import measures
+from goassist_models.evaluate.report.statistics import p_text
+from goassist_models.evaluate.runs import Run
+
+Figure = Mapping[str, Any] | None
+
+_GROUPS = {
+    "kind": "By kind of hole",
+    "slice": "By slice",
+    "age": "Functions newer than the models' training, and others",
+    "dependency": "By module that the truth refers to",
+    "dependency_year": "By year of that module's version",
+}
+_GROUP_MEASURES = {"compiles_of_shown": "compiles, of shown", "first_line": "first line right, of all"}
+_MEASURES = {"first_line": "first line right", "exact": "exact", "compiles_and_shown": "shown and compiles"}
+_KIND_ORDER = ("line", "expression", "block", "body")
+
+
+def summary(run: Run, against: str | None = None) -> dict[str, Any]:
+    """All figures of a run; `against` is the system that the others are paired with, the first when None.
+
+    Shares are 0 to 1, times in ms or s, each as {"value", "low", "high", "n"} with a 95 % interval.
+    Raises GoassistError when the run has no answer, or `against` is not among the compared systems.
+    """
+    table = measures.frame({system: run.examples(system) for system in run.systems})
+    if table.empty:
+        raise GoassistError("nothing was asked in this run", path=str(run.directory), cure="Run the evaluation first")
+    comparison = measures.compare(table, run.systems)
+    if against is not None and against not in comparison.systems:
+        raise GoassistError(
+            f"no compared system is called {against!r}", cure=f"Name one of {', '.join(comparison.systems) or 'none'}"
+        )
+    base = against or next(iter(comparison.systems), "")
+    found = {
+        "task": run.header["task"],
+        "arguments": run.header["arguments"],
+        "machine": run.header.get("machine", {}),
+        "versions": run.header.get("versions", {}),
+        "failed_modules": run.header.get("failed_modules", []),
+        "systems": {system: run.header["systems"][system] for system in run.systems},
+        "cases": {
+            "asked": comparison.asked,
+            "compared": comparison.compared,
+            "left_out": comparison.left_out,
+            "apart": dict(comparison.apart),
+        },
+        "figures": {system: measures.figures(comparison.of(system)) for system in comparison.systems},
+        "failures": {system: measures.failures(table, system) for system in run.systems},
+        "groups": {by: measures.groups(comparison, by) for by in _GROUPS},
+        "paired": {"base": base, "systems": measures.against(comparison, base) if base else {}},
+        "silent_because": measures.counts(comparison, "silence"),
+        "first_complaint": measures.counts(comparison, "complaint"),
+    }
+    plain: dict[str, Any] = measures.as_json(found)
+    return plain
+
+
+def markdown(run: Run, against: str | None = None) -> str:
+    """All tables of a run as Markdown. Raises as `summary` does."""
+    return markdown_of(summary(run, against))
+
+
+def markdown_of(figures: Mapping[str, Any]) -> str:
+    """All tables of a summary as Markdown."""
+    parts = [_cases(figures), _main(figures), _failures(figures), _paired(figures)]
+    parts += [_group(figures, by, title) for by, title in _GROUPS.items()]
+    parts += [
+        _counts(figures["silent_because"], "Why silent", "reason"),
+        _counts(figures["first_complaint"], "The compiler's first complaint, of what does not compile", "complaint"),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _cases(figures: Mapping[str, Any]) -> str:
+    cases = figures["cases"]
+    lines = [f"{cases['compared']} cases that all compared systems answered; {cases['left_out']} left out."]
+    lines += [
+        f"{system} answered {answered} of {cases['asked']} and stands apart: it is in no table but that of failures."
+        for system, answered in cases["apart"].items()
+    ]
+    lines += [f"Not measured: {failed['module']}: {failed['why']}" for failed in figures["failed_modules"]]
+    lines.append("In brackets: 95 % intervals (bootstrap over holes; exact below 20 holes).")
+    return "\n\n".join(map(_escaped, lines)) + "\n"
+
+
+def _main(figures: Mapping[str, Any]) -> str:
+    columns: dict[str, Callable[[Mapping[str, Any]], str]] = {
+        "holes": lambda f: str(f["holes"]),
+        "shown": lambda f: percent(f["shown"]),
+        "compiles, of shown": lambda f: percent(f["compiles_of_shown"]),
+        "compiles, of all": lambda f: percent(f["compiles_of_all"]),
+        "first line right, of all": lambda f: percent(f["first_line"]),
+        "exact, of all": lambda f: percent(f["exact"]),
+        "edit similarity": lambda f: number(f["edit_similarity"], 2),
+        "prefix right": lambda f: percent(f["prefix_right"]),
+        "p50 ms of shown": lambda f: number(f["ms_p50"], 0),
+        "p90 ms of shown": lambda f: number(f["ms_p90"], 0),
+        "CPU s a request": lambda f: number(f["cpu_s"], 2),
+        "tokens read": lambda f: number(f["read_tokens"], 0),
+        "tokens generated": lambda f: number(f["generated_tokens"], 0),
+    }
+    rows = [(system, *(cell(f) for cell in columns.values())) for system, f in figures["figures"].items()]
+    return _table("Systems", ("system", *columns), rows)
+
+
+def _failures(figures: Mapping[str, Any]) -> str:
+    rows = []
+    for system, found in figures["failures"].items():
+        words = [f"{count} times: {said}" for counted in found["words"].values() for said, count in counted.items()][:3]
+        rows.append(
+            (system, found["asked"], found["errors"], found["unjudged"], found["unscored"], "; ".join(words) or "-")
+        )
+    columns = ("system", "asked", "system failed", "not judged", "not scored", "in its words")
+    return _table("Failures, counted apart and in no share above", columns, rows)
+
+
+def _paired(figures: Mapping[str, Any]) -> str:
+    base, systems = figures["paired"]["base"], figures["paired"]["systems"]
+    rows = []
+    for system, compared in systems.items():
+        for measure, title in _MEASURES.items():
+            pair = compared[measure]
+            if pair is None:
+                rows.append((system, title, "0", "-", "-", "-", "-", "nothing to compare"))
+                continue
+            rows.append(
+                (
+                    system,
+                    title,
+                    str(pair["n"]),
+                    f"{100 * pair['difference']:+.1f} ({100 * pair['low']:+.1f} to {100 * pair['high']:+.1f})",
+                    str(pair["gained"]),
+                    str(pair["lost"]),
+                    p_text(pair["p"]),
+                    pair["verdict"],
+                )
+            )
+    columns = ("system", "measure", "cases", "difference, points", "alone", f"{base} alone", "McNemar p", "verdict")
+    return _table(f"Each against {base}, on the same cases", columns, rows)
+
+
+def _group(figures: Mapping[str, Any], by: str, title: str) -> str:
+    groups, systems = figures["groups"][by], list(figures["figures"])
+    if not groups or not systems:
+        return ""
+    names = sorted(groups, key=lambda name: (_KIND_ORDER.index(name) if name in _KIND_ORDER else 99, name))
+    tables = []
+    for measure, told in _GROUP_MEASURES.items():
+        rows = [
+            (name, str(groups[name][systems[0]]["holes"]), *(percent(groups[name][s][measure]) for s in systems))
+            for name in names
+        ]
+        tables.append(_table(f"{title}: {told}", (by.replace("_", " "), "cases", *systems), rows))
+    return "\n".join(tables)
+
+
+def _counts(counted: Mapping[str, Mapping[str, int]], title: str, column: str) -> str:
+    systems = list(next(iter(counted.values()), {}))
+    return _table(title, (column, *systems), [(word, *by.values()) for word, by in counted.items()])
+
+
+def percent(figure: Figure) -> str:
+    """A share as "45 % (37-53)"."""
+    if figure is None:
+        return "-"
+    value, low, high = (f"{100 * figure[name]:.0f}" for name in ("value", "low", "high"))
+    return f"{value} % ({low}-{high})"
+
+
+def number(figure: Figure, digits: int) -> str:
+    """A figure with its interval."""
+    if figure is None:
+        return "-"
+    value, low, high = (f"{figure[name]:.{digits}f}" for name in ("value", "low", "high"))
+    return f"{value} ({low}-{high})"
+
+
+def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table below its title, "" without rows; cells are escaped."""
+    drawn = [_line(row) for row in rows]
+    if not drawn:
+        return ""
+    ruler = "|---" + "|--:" * (len(columns) - 1) + "|"
+    return "\n".join((f"### {_escaped(title)}", "", _line(columns), ruler, *drawn)) + "\n"
+
+
+def _line(cells: Sequence[object]) -> str:
+    return "| " + " | ".join(_escaped(str(cell)) for cell in cells) + " |"
+
+
+def _escaped(text: str) -> str:
+    """Words of others as plain text of one line."""
+    text = " ".join(text.split())
+    for character in "\\`*_[]|":
+        text = text.replace(character, f"\\{character}")
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
