@@ -77,7 +77,8 @@ async def test_every_system_is_asked_about_every_case_and_judged(tmp_path: Path,
     made = inquiry(tmp_path)
     await measure(made, [work], asked)
     right, faulty = made.run.examples("oracle"), made.run.examples("faulty")
-    assert [e.case.key for e in right] == [e.case.key for e in faulty] == [case.key for case in work.cases]
+    assert [e.case.key for e in right] == [e.case.key for e in faulty]
+    assert {e.case.key for e in right} == {case.key for case in work.cases}
     assert all(e.scores is not None and e.scores.exact and e.scores.compiles for e in right)
     assert all(e.scores is not None and e.scores.shown and e.scores.compiles is False for e in faulty)
     assert made.run.systems == ("oracle", "faulty")
@@ -157,7 +158,9 @@ async def test_the_author_s_function_is_not_on_disk_while_it_is_asked_for(tmp_pa
 def test_modules_take_turns_so_that_a_short_run_has_some_of_each(work: ModuleWork) -> None:
     first = ModuleWork("a", work.judge, work.cases * 2)
     second = ModuleWork("b", work.judge, work.cases)
-    assert [module.name for module, _ in infill._in_turn([first, second])] == ["a"] * 4 + ["b"] * 4 + ["a"] * 4
+    turns = list(infill._in_turn([first, second]))
+    assert [module.name for module, _ in turns] == ["a"] * 4 + ["b"] * 4 + ["a"] * 4
+    assert [case.kind for _, case in turns] == ["line", "expression", "block", "body"] * 3
 
 
 def test_systems_are_named_by_group_or_by_stage_and_ours_comes_first() -> None:
