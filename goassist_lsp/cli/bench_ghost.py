@@ -31,7 +31,8 @@ from goassist_lsp.cli.bench_report import (
     write_lines,
 )
 from goassist_lsp.cli.lspclient import LspClient, apply_edits, offset_at, position_at
-from goassist_models.evaluate.ghost import GHOST_KINDS, GhostHole, ghost_holes, share_out, signatures
+from goassist_models.evaluate.example import Case
+from goassist_models.evaluate.ghost import GHOST_KINDS, infill_cases, question, share_out, signatures, taken_out
 from goassist_models.evaluate.judge import CompileJudge
 from goassist_models.evaluate.metrics import Share, percentile
 
@@ -42,8 +43,7 @@ _ANSWER_TIMEOUT_S = 120
 class Outcome:
     """What came of one hole. `compiles` is after accepting (imports added), `compiles_bare` without that."""
 
-    hole: GhostHole
-    truth: str
+    hole: Case
     shown: str | None
     compiles: bool
     compiles_bare: bool
@@ -64,9 +64,9 @@ def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument(
         "--set",
         dest="subset",
-        choices=("dev", "report"),
-        default="report",
-        help="which pinned modules: dev to tune on, report to report on (default report)",
+        choices=("dev", "test"),
+        default="test",
+        help="which pinned modules: dev to tune on, test to report on (default test)",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write what came of each hole to this JSONL file")
     add_common(parser)
@@ -76,15 +76,15 @@ def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 when something was measured, 1 when there was no hole to ask about."""
     failed: list[dict[str, str]] = []
-    work: list[tuple[CompileJudge, list[GhostHole]]] = []
-    specs = chosen_modules(args.modules, lambda s: s.ghost == args.subset)
+    work: list[tuple[CompileJudge, list[Case]]] = []
+    specs = chosen_modules(args.modules, lambda s: s.split == args.subset)
     shares = share_out(args.limit, [spec.name for spec in specs])
     for spec in specs:
         try:
             with progress.status(f"{spec.name}: fetching and building"):
                 _, judge = open_module(spec)
                 older = signatures(download_module(spec.path, spec.older)) if spec.older else frozenset()
-                work.append((judge, ghost_holes(judge, spec.name, shares[spec.name], args.seed, older)))
+                work.append((judge, infill_cases(judge, spec.name, shares[spec.name], args.seed, older)))
         except GoassistError as error:
             progress.print(f"left out: {error}", style="red", markup=False)
             failed.append({"module": spec.name, "why": str(error)})
@@ -95,7 +95,9 @@ def run(args: argparse.Namespace) -> int:
             copy = Path(scratch).resolve() / "module"
             shutil.copytree(judge.directory, copy, ignore=shutil.ignore_patterns(".git"))
             for hole in holes:
-                with progress.status(f"hole {len(outcomes) + 1} of {total}: {hole.module} {hole.function}"):
+                where = f"hole {len(outcomes) + 1} of {total}: {hole.module} {hole.function}"
+                # The author's text must not help: neither on disk nor in an index made from it.
+                with progress.status(where), taken_out(hole, copy):
                     outcomes.append(asyncio.run(_ask(judge, copy, hole)))
     out = args.out or cache_dir() / "bench" / "ghost.jsonl"
     write_lines(out, (asdict(outcome) for outcome in outcomes))
@@ -110,15 +112,10 @@ def run(args: argparse.Namespace) -> int:
     return 0 if outcomes else 1
 
 
-async def _ask(judge: CompileJudge, copy: Path, hole: GhostHole) -> Outcome:
-    original = Path(hole.file)
-    path = copy / original.relative_to(judge.directory)
-    source = original.read_bytes()
-    buffer = (source[: hole.start] + source[hole.end :]).decode("utf-8")
-    offset = len(source[: hole.start].decode("utf-8"))
-    truth = source[hole.start : hole.end].decode("utf-8")
-    # The author's text must not help: neither on disk nor in an index made from it.
-    path.write_bytes(source[: hole.function_start] + source[hole.function_end :])
+async def _ask(judge: CompileJudge, copy: Path, hole: Case) -> Outcome:
+    original = judge.directory / hole.file
+    asked = question(hole, copy)
+    path, buffer, offset, truth = asked.path, asked.text, asked.offset, hole.truth
     log = cache_dir() / "bench" / "ghost-server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     client = await LspClient.start(log=log)
@@ -146,7 +143,6 @@ async def _ask(judge: CompileJudge, copy: Path, hole: GhostHole) -> Outcome:
         failure = str(error)
     finally:
         await client.close()
-        path.write_bytes(source)
     complaints = (*client.complaints, *([failure] if failure else ()))
     shown = _inserted(bare, buffer, offset) if item is not None else None
     package = judge.package_of(original)
@@ -154,7 +150,6 @@ async def _ask(judge: CompileJudge, copy: Path, hole: GhostHole) -> Outcome:
     judged = judge.build(package, {original: taken.encode()}) if item is not None else None
     return Outcome(
         hole=hole,
-        truth=truth,
         shown=shown,
         compiles=judged is not None and judged.ok,
         compiles_bare=judged_bare is not None and judged_bare.ok,

@@ -1,4 +1,4 @@
-"""Claims about goassist_models.evaluate: verdict cases and ghost holes made from a small module."""
+"""Claims about goassist_models.evaluate: verdict cases made from a small module, and the pinned modules."""
 
 from collections import Counter
 from dataclasses import replace
@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from goassist_index.errors import ConfigError, GoassistError
-from goassist_index.syntax import functions, parse, signature
+from goassist_index.syntax import functions, parse
 from goassist_models.evaluate.cases import Case, make_cases, read_cases, write_cases
 from goassist_models.evaluate.faults import FAULTS
-from goassist_models.evaluate.ghost import GHOST_KINDS, ghost_holes, share_out
 from goassist_models.evaluate.holes import holes
 from goassist_models.evaluate.judge import CompileJudge
 from goassist_models.evaluate.metrics import Share, percentile
@@ -145,55 +144,6 @@ def test_holes_cover_the_roles_of_expressions() -> None:
     assert {"if_statement", "for_statement", "return_statement", "body"} <= roles
 
 
-def test_ghost_holes_are_of_each_kind_and_one_a_function(judge: CompileJudge) -> None:
-    found = ghost_holes(judge, "example.com/small", dict.fromkeys(GHOST_KINDS, 1), 1, frozenset())
-    assert {hole.kind for hole in found} == set(GHOST_KINDS)
-    assert len({hole.function for hole in found}) == 4
-
-
-def test_a_block_or_body_hole_leaves_an_indented_empty_line(judge: CompileJudge) -> None:
-    source = SOURCE.encode()
-    for hole in ghost_holes(
-        judge, "example.com/small", {"block": 2, "body": 2, "line": 0, "expression": 0}, 1, frozenset()
-    ):
-        line_start = source.rfind(b"\n", 0, hole.start) + 1
-        assert source[line_start : hole.start].strip(b"\t") == b""
-        assert hole.start > line_start
-        assert source[hole.end :].startswith(b"\n")
-
-
-def test_a_line_hole_ends_its_line_and_leaves_two_tokens(judge: CompileJudge) -> None:
-    source = SOURCE.encode()
-    counts = {"line": 4, "expression": 0, "block": 0, "body": 0}
-    found = ghost_holes(judge, "example.com/small", counts, 5, frozenset())
-    assert len(found) == 4
-    for hole in found:
-        line_start = source.rfind(b"\n", 0, hole.start) + 1
-        assert source[hole.end :].startswith(b"\n")
-        assert len(source[line_start : hole.start].split()) >= 1
-        assert b"\n" not in source[hole.start : hole.end]
-
-
-def test_a_function_counts_as_new_by_its_signature(judge: CompileJudge) -> None:
-    source = SOURCE.encode()
-    older = frozenset((".", signature(node, source)) for node in functions(parse(source))[:3])
-    found = ghost_holes(judge, "example.com/small", dict.fromkeys(GHOST_KINDS, 1), 1, older)
-    assert {hole.function for hole in found if hole.new} == {"clamp"}
-
-
-def test_a_ghost_hole_knows_its_function_with_its_comment(judge: CompileJudge) -> None:
-    found = ghost_holes(judge, "example.com/small", dict.fromkeys(GHOST_KINDS, 2), 1, frozenset())
-    put = next(hole for hole in found if hole.function == "Store.Put")
-    taken = SOURCE.encode()[put.function_start : put.function_end]
-    assert taken.startswith(b"// Put says") and taken.endswith(b"}")
-
-
-def test_holes_are_shared_out_evenly() -> None:
-    shares = share_out(80, ["a", "b", "c", "d", "e"])
-    assert all(count == 4 for counts in shares.values() for count in counts.values())
-    assert sum(sum(counts.values()) for counts in share_out(7, ["a", "b"]).values()) == 7
-
-
 def test_percentiles_are_values_that_occurred() -> None:
     assert percentile([5.0, 1.0, 3.0, 2.0], 50) == 2.0
     assert percentile([5.0, 1.0, 3.0, 2.0], 95) == 5.0
@@ -208,11 +158,12 @@ def test_a_share_of_nothing_has_no_percentage() -> None:
     assert share.percent == 50.0
 
 
-def test_the_pinned_list_has_verdict_modules_and_two_ghost_sets_apart() -> None:
+def test_the_pinned_list_has_verdict_modules_and_two_halves_apart() -> None:
     pinned = pinned_modules()
     assert sum(spec.verdicts for spec in pinned) >= 6
     assert len({spec.path for spec in pinned}) == len(pinned)
-    assert {spec.ghost for spec in pinned} == {"", "dev", "report"}
+    assert Counter(spec.split for spec in pinned if spec.split).keys() == {"dev", "test"}
+    assert sum(bool(spec.split) for spec in pinned) >= 12
 
 
 def test_a_directory_is_used_where_it_is(tmp_path: Path) -> None:

@@ -1,19 +1,22 @@
-"""Ghost holes: places in recent functions where a user would want text, with the truth taken away.
+"""Infill cases: places in recent functions where a user would want text, with the truth taken away.
 
 Kinds: "line" (the rest of a line), "expression", "block" (inside an if, for or case) and "body" (of a function).
-`bench ghost` opens each buffer in the real server; the function's text is not on disk meanwhile.
+`eval infill` and `bench ghost` ask about the buffer with the hole; the whole function is not on disk meanwhile.
 """
 
 from __future__ import annotations
 
+import hashlib
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from tree_sitter import Node
 
+from goassist_index.errors import GoassistError
 from goassist_index.syntax import (
     function_name,
     functions,
@@ -24,6 +27,7 @@ from goassist_index.syntax import (
     tokens,
     walk,
 )
+from goassist_models.evaluate.example import Case, Question
 from goassist_models.evaluate.holes import holes
 from goassist_models.evaluate.judge import CompileJudge
 
@@ -39,30 +43,15 @@ _TELLING = ("identifier", "literal", "nil", "true", "false")
 
 
 @dataclass(frozen=True, slots=True)
-class GhostHole:
-    """Bytes [start, end) of `file` taken out of `function`; `new` when a version before mid-2024 lacks it.
-
-    `function_start` and `function_end` are its bytes, which are not on disk while the hole is asked about.
-    """
-
-    module: str
-    kind: GhostKind
-    role: str
-    file: str
-    function: str
-    new: bool
-    start: int
-    end: int
-    function_start: int
-    function_end: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Place:
     path: Path
     source: bytes
     node: Node
     new: bool
+
+    @property
+    def name(self) -> str:
+        return function_name(self.node, self.source)
 
 
 def signatures(directory: Path) -> frozenset[tuple[str, str]]:
@@ -75,31 +64,92 @@ def signatures(directory: Path) -> frozenset[tuple[str, str]]:
     return frozenset(found)
 
 
-def ghost_holes(
-    judge: CompileJudge, module: str, counts: dict[GhostKind, int], seed: int, older: frozenset[tuple[str, str]]
-) -> list[GhostHole]:
-    """Choose holes of one module, at most one a function, in functions that `older` lacks as far as there are any.
+def infill_cases(
+    judge: CompileJudge, module: str, counts: Mapping[GhostKind, int], seed: int, older: frozenset[tuple[str, str]]
+) -> list[Case]:
+    """Choose cases of one module, at most one a function, in functions that `older` lacks as far as there are any.
 
-    There may be fewer than `counts` asks for. The truth compiles: packages that do not are left out.
+    `module` names it in the cases. The same module, seed and counts give the same cases. There may be fewer than
+    `counts` asks for. The truth compiles: packages that do not are left out.
     """
-    rng = random.Random(f"{seed} {module} ghost")
-    places = _places(judge, older)
-    rng.shuffle(places)
-    places.sort(key=lambda place: not place.new)
+    places = [(place, _digest(seed, module, _relative(judge, place), place.name)) for place in _places(judge, older)]
+    places.sort(key=lambda pair: (not pair[0].new, pair[1]))
     left = dict(counts)
-    chosen: list[GhostHole] = []
-    for place in places:
+    chosen: list[Case] = []
+    for place, digest in places:
+        rng = random.Random(digest)
         # The scarcest kind first: few functions are short enough for a body, nearly all have lines.
         for kind in reversed(GHOST_KINDS):
             spans = list(_spans(kind, place)) if left.get(kind, 0) > 0 else []
             if spans and judge.accepts_untouched(judge.package_of(place.path)):
                 role, start, end = rng.choice(spans)
-                chosen.append(_hole(module, kind, role, place, start, end))
+                chosen.append(_case(judge, module, kind, role, place, start, end))
                 left[kind] -= 1
                 break
         if not any(left.values()):
             break
     return chosen
+
+
+def question(case: Case, root: Path) -> Question:
+    """Ask for what stands in the hole, in the module's copy at `root`; `taken_out` may be under way there.
+
+    Raises GoassistError when the file there is not the one that the case was made from.
+    """
+    source = _whole(case, root)
+    buffer = source[: case.start] + source[case.end :]
+    offset = len(source[: case.start].decode("utf-8"))
+    return Question(root=root, path=root / case.file, text=buffer.decode("utf-8"), offset=offset)
+
+
+@contextmanager
+def taken_out(case: Case, root: Path) -> Iterator[None]:
+    """Leave the case's function, with its comment, out of the file in the copy at `root`: nobody can read it there.
+
+    The whole file stands beside the copy meanwhile (`<root>.whole`), not in it. What a killed run left there is put
+    back by the next one. One case a file at a time. Raises GoassistError when the file is not the case's.
+    """
+    path, whole = root / case.file, _place_of_whole(case, root)
+    source = _whole(case, root)
+    whole.parent.mkdir(parents=True, exist_ok=True)
+    if not whole.exists():
+        scratch = whole.with_suffix(".new")
+        scratch.write_bytes(source)
+        scratch.replace(whole)
+    path.write_bytes(source[: case.function_start] + source[case.function_end :])
+    try:
+        yield
+    finally:
+        whole.replace(path)
+
+
+def _place_of_whole(case: Case, root: Path) -> Path:
+    return root.with_name(f"{root.name}.whole") / case.file
+
+
+def _whole(case: Case, root: Path) -> bytes:
+    whole = _place_of_whole(case, root)
+    path = whole if whole.exists() else root / case.file
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise GoassistError(f"a case's file cannot be read ({error.strerror})", path=str(path)) from error
+    if source[case.start : case.end] != case.truth.encode():
+        raise GoassistError(
+            "the file is not the one that the case was made from",
+            path=str(path),
+            cure="Make the copy anew from the module's directory",
+        )
+    return source
+
+
+def _digest(*parts: object) -> str:
+    """Order that depends on nothing but the parts: other functions and modules do not disturb it."""
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
+
+
+def _relative(judge: CompileJudge, place: _Place) -> str:
+    return place.path.relative_to(judge.directory).as_posix()
 
 
 def _places(judge: CompileJudge, older: frozenset[tuple[str, str]]) -> list[_Place]:
@@ -118,19 +168,19 @@ def _places(judge: CompileJudge, older: frozenset[tuple[str, str]]) -> list[_Pla
     return places
 
 
-def _hole(module: str, kind: GhostKind, role: str, place: _Place, start: int, end: int) -> GhostHole:
-    node = place.node
-    return GhostHole(
+def _case(judge: CompileJudge, module: str, kind: GhostKind, role: str, place: _Place, start: int, end: int) -> Case:
+    return Case(
         module=module,
+        file=_relative(judge, place),
         kind=kind,
         role=role,
-        file=str(place.path),
-        function=function_name(node, place.source),
+        function=place.name,
         new=place.new,
         start=start,
         end=end,
-        function_start=_with_comment(node),
-        function_end=node.end_byte,
+        function_start=_with_comment(place.node),
+        function_end=place.node.end_byte,
+        truth=place.source[start:end].decode("utf-8"),
     )
 
 

@@ -21,14 +21,14 @@ from goassist_index.gotools import download_dependencies, download_module
 class ModuleSpec:
     """One module to make cases from: a pinned or named version, or (version "") a directory of the user's own.
 
-    `ghost` is the set of ghost holes it belongs to ("dev", "report" or ""), `older` a version before mid-2024
-    ("" when there is none that old: all of it is new).
+    `split` is the half of the list that it belongs to ("dev", "test" or "": none), `older` a version before
+    mid-2024 ("" when there is none that old: all of it is new).
     """
 
     path: str
     version: str
     verdicts: bool = False
-    ghost: str = ""
+    split: str = ""
     older: str = ""
 
     @property
