@@ -103,7 +103,13 @@ def test_modules_take_turns_until_all_are_used_up() -> None:
 
 
 def record(name: str, *keys: KeyRecord, cpu_s: float | None = 1.0, abandoned: str = "") -> BodyRecord:
-    return BodyRecord("s", 180, name, "m", "f.go", name, True, list(keys), len(keys), 1.0, cpu_s, abandoned)
+    return BodyRecord(
+        *("s", 180, name, "m", "f.go", name, True, list(keys), len(keys)),
+        seconds=1.0,
+        cpu_s=cpu_s,
+        others_cpu_s=None if cpu_s is None else 2 * cpu_s,
+        abandoned=abandoned,
+    )
 
 
 def test_an_interval_is_that_of_bodies_not_of_keys() -> None:
@@ -137,3 +143,9 @@ def test_processor_time_is_unknown_where_one_body_s_is() -> None:
     assert Replay([known]).figures()["cpu_s_per_100_keys"] == 100
     assert Replay([known, unknown]).figures()["cpu_s_per_100_keys"] is None
     assert Replay([]).figures()["cpu_s_per_100_keys"] is None
+
+
+def test_what_others_used_is_a_number_of_cores() -> None:
+    bodies = [record("a", KeyRecord("key", 1), cpu_s=0.5), record("b", KeyRecord("key", 1), cpu_s=1.0)]
+    assert Replay(bodies).figures()["others_cores"] == 1.5
+    assert Replay([record("a", KeyRecord("key", 1), cpu_s=None)]).figures()["others_cores"] is None

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ INTERVALS_MS = (180.0, 540.0)
 _GIVE_UP_AFTER = 3
 _CLOSING_LIMIT_S = 60.0
 _TELL_EVERY_KEYS = 10
+_DISTURBING_CORES = 0.2
 _COLUMNS = (
     *("system", "ms a key", "bodies", "keys", "% completed", "% answered in time", "% shown", "% wrong of shown"),
     *("flicker/100 keys", "CPU s/100 keys", "p50 ms", "p90 ms", "time saved", "errors", "abandoned"),
@@ -133,7 +134,8 @@ def _own(name: str, model: Path) -> _Start:
 
         command = [sys.executable, "-m", "goassist_lsp.cli", "--stdio"]
         # No command is run but at an accept: imports stay out, which the typed files have anyway.
-        return await lsp_system(command, name, environment={"GOASSIST_MODEL": str(model)}, imports=False)
+        system = await lsp_system(command, name, environment={"GOASSIST_MODEL": str(model)}, imports=False)
+        return replace(system, about={"model": model.name, **system.about})
 
     return _Start(name, make)
 
@@ -326,8 +328,10 @@ def _ratio(ratio: Mapping[str, Any]) -> str:
 
 
 def _remarks(found: Mapping[tuple[str, float], dict[str, Any]]) -> Iterator[str]:
-    """What failed, by name: it counts in no figure."""
+    """What failed, by name: it counts in no figure. And what the machine did besides: that counts in all of them."""
     for (system, interval_ms), of in found.items():
+        if of["others_cores"] is not None and of["others_cores"] > _DISTURBING_CORES:
+            yield f"{system}, {interval_ms:g} ms: other processes used {of['others_cores']:.1f} cores meanwhile"
         for message, count in of["errors"].items():
             yield f"{system}, {interval_ms:g} ms: {count} keys answered by an error: {message.splitlines()[0][:200]}"
         for why, count in Counter(left["why"].splitlines()[0][:200] for left in of["abandoned"]).items():

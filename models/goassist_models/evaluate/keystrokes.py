@@ -136,7 +136,8 @@ class BodyRecord:
     """All keys of one body, typed into one system at one interval; one JSON line on disk.
 
     `body` is the TypedBody's key, `keys_alone` how many keys what was written takes without help. `seconds` and
-    `cpu_s` (None: cannot be known) are from the first key until a key after the last one would have been due.
+    `cpu_s` (None: cannot be known) are from the first key until a key after the last one would have been due;
+    `others_cpu_s` is what the machine's other processes used meanwhile, the typist among them.
     `abandoned` says why the body was left: then its keys count nowhere.
     """
 
@@ -151,6 +152,7 @@ class BodyRecord:
     keys_alone: int = 0
     seconds: float = 0.0
     cpu_s: float | None = None
+    others_cpu_s: float | None = None
     abandoned: str = ""
 
 
@@ -174,6 +176,7 @@ class Replay:
         keys = [key for body in self.whole for key in body.keys]
         times = [math.inf if key.answer_ms is None else key.answer_ms for key in keys]
         alone_s = sum(body.keys_alone * body.interval_ms / 1e3 for body in self.whole)
+        others = [(body.others_cpu_s, body.seconds) for body in self.whole if body.others_cpu_s is not None]
         cpu_known = bool(self.whole) and all(body.cpu_s is not None for body in self.whole)
         return {
             "bodies": len(self.whole),
@@ -199,6 +202,7 @@ class Replay:
             "cpu_s_per_100_keys": 100 * sum(b.cpu_s or 0.0 for b in self.whole) / len(keys)
             if cpu_known and keys
             else None,
+            "others_cores": sum(cpu_s for cpu_s, _ in others) / sum(s for _, s in others) if others else None,
             "answer_ms_p50": _finite(percentile(times, 50)),
             "answer_ms_p90": _finite(percentile(times, 90)),
             "time_saved_percent": 100 * (1 - sum(b.seconds for b in self.whole) / alone_s) if alone_s else None,

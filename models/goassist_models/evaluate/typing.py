@@ -22,6 +22,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
+
 from goassist_index.errors import GoassistError
 from goassist_models.evaluate.example import Answer, Edit, Question, System
 from goassist_models.evaluate.keystrokes import BodyRecord, KeyRecord, Press, TypedBody, keys_of
@@ -204,7 +206,7 @@ class _Typist:
         """Press key after key until all is written. Raises GoassistError when the system breaks down."""
         now = asyncio.get_running_loop().time
         written, keys = self.rest, self.record.keys
-        cpu_s, begun = self.system.cpu_s(), now()
+        cpu_s, machine_s, begun = self.system.cpu_s(), _machine_cpu_s(), now()
         while self.rest and (limit is None or len(keys) < limit):
             press, part, _ = next_press(self.ghost, self.rest)
             # From the press as it was, not as it was due: a late one makes no interval shorter.
@@ -219,7 +221,9 @@ class _Typist:
             tell(len(keys))
         after_s = self.system.cpu_s()
         self.record.seconds = now() - begun
-        self.record.cpu_s = after_s - cpu_s if after_s is not None and cpu_s is not None else None
+        if after_s is not None and cpu_s is not None:
+            self.record.cpu_s = after_s - cpu_s
+            self.record.others_cpu_s = max(0.0, _machine_cpu_s() - machine_s - self.record.cpu_s)
         self.record.keys_alone = len(keys_of(written[: len(written) - len(self.rest)]))
 
     async def settle(self) -> None:
@@ -290,3 +294,11 @@ class _Typist:
 
 async def _timed(answer: Awaitable[Answer]) -> tuple[Answer, float]:
     return await answer, asyncio.get_running_loop().time()
+
+
+def _machine_cpu_s() -> float:
+    """Processor seconds that all processes of the machine have used."""
+    times = psutil.cpu_times()
+    # What guests use is in user and nice already.
+    unused = ("idle", "iowait", "guest", "guest_nice")
+    return float(sum(times) - sum(getattr(times, name, 0.0) for name in unused))
