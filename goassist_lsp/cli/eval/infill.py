@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import shutil
 import tempfile
 import time
@@ -56,28 +57,28 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="goassist-eval-") as scratch:
         inquiry = Inquiry(the_run, Path(scratch).resolve())
         asyncio.run(_opened(inquiry, work, args))
-    return _report(Run.read(out), inquiry)
+    return _report(Run.read(out), inquiry, as_json=args.json)
 
 
-def _report(run: Run, inquiry: Inquiry) -> int:
-    for system in run.systems:
-        found = [e for e in run.examples(system) if e.scores is not None and e.answer is not None]
-        shown = [e for e in found if e.scores.shown]
-        print(
-            system,
-            len(found),
-            "shown",
-            len(shown),
-            "compile",
-            sum(e.scores.compiles is True for e in shown),
-            "first",
-            sum(e.scores.first_line_exact for e in found),
-            "exact",
-            sum(e.scores.exact for e in found),
-            "ms",
-            sorted(e.answer.ms for e in found)[len(found) // 2] if found else 0,
-        )
-    print(f"judged {inquiry.judged_s:.0f} s, waited {inquiry.waited_s:.0f} s; {run.directory}")
+def markdown(run: Run) -> str:
+    """The run's tables, for the page of results."""
+    from goassist_models.evaluate.report import tables
+
+    return tables.markdown(run)
+
+
+def _report(run: Run, inquiry: Inquiry, *, as_json: bool) -> int:
+    from goassist_models.evaluate.report import tables
+
+    if not any(run.examples(system) for system in run.systems):
+        progress.print("nothing was asked: no module could be had, or no hole was found in any", style="red")
+        return 1
+    print(json.dumps(tables.summary(run), indent=2) if as_json else tables.markdown(run))
+    judged, waited = f"{inquiry.judged_s:.0f} s", f"{inquiry.waited_s:.0f} s"
+    progress.print(
+        f"the judge worked {judged} beside the systems, and was waited for {waited} at the end", markup=False
+    )
+    progress.print(f"kept in {run.directory}: `goassist-lsp eval report` makes a page of it", markup=False)
     return 0
 
 

@@ -15,7 +15,7 @@ from goassist_models.evaluate.runs import Run
 
 # Modules of this package by the task that a run's header names; each has `markdown(run) -> str`.
 SECTIONS = {
-    "infill": "infill_report",
+    "infill": "infill",
     "typing": "typing",
     "humaneval-x": "humaneval",
     "perplexity": "perplexity",

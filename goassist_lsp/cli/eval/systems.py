@@ -6,8 +6,10 @@ import argparse
 import shlex
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from goassist_index.errors import ConfigError
+from goassist_lsp.cli.bench_report import progress
 from goassist_lsp.cli.eval.ours import ABLATIONS, FULL, RAW, OwnModels, Variant
 from goassist_models.evaluate.example import System
 from goassist_models.registry import resolve
@@ -39,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @asynccontextmanager
 async def opened(args: argparse.Namespace) -> AsyncIterator[list[System]]:
-    """All systems that the flags name, ready to be asked.
+    """All systems that the flags name, ready to be asked, each as by the key that asks at once.
 
     Raises ConfigError for a flag that names nothing, and GoassistError for a system that cannot be had.
     """
@@ -64,7 +66,9 @@ async def opened(args: argparse.Namespace) -> AsyncIterator[list[System]]:
             if args.llama_vim:
                 from goassist_models.evaluate.peers.llama_vim import llama_vim_system
 
-                asked.append(await added(llama_vim_system(path, f"llama.vim {short}")))
+                say = partial(progress.print, markup=False)
+                making = llama_vim_system(path, f"llama.vim {short}", report=say, on_demand=True)
+                asked.append(await added(making))
         for command in args.server or ():
             from goassist_lsp.cli.eval.peer_lsp import lsp_system
 
