@@ -82,6 +82,13 @@ def test_functions_that_the_older_release_lacks_come_first(judge: CompileJudge) 
         assert bodies[-1].function == "Half"
 
 
+def test_near_copies_within_a_module_are_left_out_where_they_would_help(tmp_path: Path) -> None:
+    alike = SOURCE[SOURCE.index("func Half") : SOURCE.index("func Double")].replace("Half", "Third")
+    judge = judge_of(tmp_path, SOURCE.replace("ü", "u") + alike.replace("number / 2", "number / 3"))
+    assert {body.function for body in typed_bodies(judge, 1)} == {"Half", "Third", "Double", "greet"}
+    assert {body.function for body in typed_bodies(judge, 1, copies=False)} == {"Double", "greet"}
+
+
 def test_the_same_seed_gives_the_same_bodies_under_the_same_names(judge: CompileJudge) -> None:
     first = [body.key for body in typed_bodies(judge, 1)]
     assert [body.key for body in typed_bodies(judge, 1)] == first

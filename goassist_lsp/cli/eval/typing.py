@@ -169,7 +169,7 @@ def _bodies(specs: Sequence[ModuleSpec], count: int, seed: int) -> tuple[list[Ty
                 older = signatures(download_module(spec.path, spec.older)) if spec.older else frozenset()
                 # Nothing is compiled here: the list of files is enough.
                 judge = CompileJudge(directory, list_packages(directory, ["./..."], export=False), {})
-                sources.append(typed_bodies(judge, seed, older, spec.name))
+                sources.append(typed_bodies(judge, seed, older, spec.name, copies=False))
         except GoassistError as error:
             progress.print(f"left out: {error}", style="red", markup=False)
             failed.append({"module": spec.name, "why": str(error)})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from goassist_models.evaluate.metrics import Share, percentile
 
 MIN_BODY_BYTES = 40
 MAX_BODY_BYTES = 1_500
+# Two statements of three the same, names and all, are about this much.
+NEAR_COPY = 0.5
+_TOKEN = re.compile(r"\w+|\S")
 _RESAMPLES = 2_000
 _PERCENTILES_95 = (2.5, 97.5)
 
@@ -61,33 +65,59 @@ class TypedBody:
 
 
 def typed_bodies(
-    judge: CompileJudge, seed: int, older: frozenset[tuple[str, str]] = frozenset(), module: str = ""
+    judge: CompileJudge,
+    seed: int,
+    older: frozenset[tuple[str, str]] = frozenset(),
+    module: str = "",
+    *,
+    copies: bool = True,
 ) -> Iterator[TypedBody]:
     """Function bodies of a module, each once, ASCII ones of moderate length, in random order.
 
-    Functions that `older` (ghost.signatures of a release from before mid-2024) lacks come first.
+    Functions that `older` (ghost.signatures of a release from before mid-2024) lacks come first. Without `copies`,
+    those that are much like another function of the module are left out: who types one has the other before him.
     """
     rng = random.Random(f"{seed} typing")
     places: list[tuple[Path, bytes, int, int, str, bool]] = []
+    others: dict[tuple[Path, int], frozenset[tuple[str, ...]]] = {}
     for package in judge.packages:
         folder = str(package.directory.relative_to(judge.directory))
         for path in package.go_files:
             source = path.read_bytes()
-            if is_generated(source) or not source.isascii() or b"\r" in source:
-                continue
             for node in functions(parse(source)):
                 body = node.child_by_field_name("body")
                 inner = statements(body) if body is not None else ()
-                if inner and MIN_BODY_BYTES <= inner[-1].end_byte - inner[0].start_byte <= MAX_BODY_BYTES:
+                if not inner:
+                    continue
+                start, end = inner[0].start_byte, inner[-1].end_byte
+                if not copies:
+                    others[path, start] = _trigrams(source[start:end])
+                typeable = source.isascii() and b"\r" not in source and not is_generated(source)
+                if typeable and MIN_BODY_BYTES <= end - start <= MAX_BODY_BYTES:
                     new = (folder, signature(node, source)) not in older
-                    name = function_name(node, source)
-                    places.append((path, source, inner[0].start_byte, inner[-1].end_byte, name, new))
+                    places.append((path, source, start, end, function_name(node, source), new))
     rng.shuffle(places)
     places.sort(key=lambda place: not place[-1])
     for path, source, start, end, name, new in places:
+        own = others.pop((path, start), frozenset())
+        near_copy = any(_alike(own, other) for other in others.values())
+        others[path, start] = own
+        if near_copy:
+            continue
         text = source.decode("ascii")
         keys = keys_of(text[start:end])
         yield TypedBody(judge.directory, path, name, text[:start], text[end:], keys, module, new)
+
+
+def _trigrams(body: bytes) -> frozenset[tuple[str, ...]]:
+    tokens = _TOKEN.findall(body.decode("utf-8", "replace"))
+    return frozenset(zip(tokens, tokens[1:], tokens[2:], strict=False))
+
+
+def _alike(one: frozenset[tuple[str, ...]], other: frozenset[tuple[str, ...]]) -> bool:
+    """Whether two bodies are near copies by the Jaccard index of their tokens' trigrams."""
+    common = len(one & other)
+    return common > 0 and common >= NEAR_COPY * (len(one) + len(other) - common)
 
 
 def bodies_of(*sources: Iterable[TypedBody]) -> Iterator[TypedBody]:
