@@ -179,6 +179,8 @@ class _Peer:
                 edits += await self._with_command(client, item["command"], question, details)
         except GoassistError as error:
             raise await self._broken(error) from error
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise await self._broken(GoassistError(f"its answer is not as the protocol has it: {error!r}")) from error
         silent = "" if edits else "the server answers with nothing to show"
         return Answer(edits=edits, ms=ms, cpu_s=used_s, silent_because=silent, details=details)
 
@@ -220,7 +222,7 @@ class _Peer:
             if error.code in _NO_ANSWER_CODES:
                 return None
             raise
-        items: list[dict[str, Any]] = answer.get("items", []) if isinstance(answer, dict) else list(answer or ())
+        items: list[dict[str, Any]] = list((answer.get("items") if isinstance(answer, dict) else answer) or ())
         if self.method == PLAIN:  # the order in which an editor lists them
             items.sort(key=lambda item: (not item.get("preselect"), item.get("sortText") or item["label"]))
         return next((item for item in items if item.get("textEdit") or item.get("insertText")), None)

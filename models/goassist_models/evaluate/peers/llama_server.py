@@ -183,7 +183,7 @@ async def start(
     server = LlamaServer(process, f"http://127.0.0.1:{port}", log)
     deadline_s = time.monotonic() + loading_limit_s
     try:
-        async with httpx2.AsyncClient(timeout=5.0) as client:
+        async with httpx2.AsyncClient(timeout=5.0, trust_env=False) as client:
             while True:
                 if not server.running:
                     raise server.failure(f"{NAME} cannot be started")

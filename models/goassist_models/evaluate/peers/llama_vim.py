@@ -124,7 +124,7 @@ class Editor:
         self._start, self._on_demand, self._seed = start, on_demand, seed
         self._server: LlamaServer | None = None
         self._client: httpx2.AsyncClient | None = None
-        self._ended_cpu_s = 0.0
+        self._ended_cpu_s = self._cpu_s = 0.0
         self._root = Path()
         self._path: Path | None = None
         self._place = place_at("", 0)
@@ -149,7 +149,7 @@ class Editor:
         import httpx2
 
         self._server = await self._start()
-        self._client = httpx2.AsyncClient(base_url=self._server.url, timeout=_TIMEOUT_S)
+        self._client = httpx2.AsyncClient(base_url=self._server.url, timeout=_TIMEOUT_S, trust_env=False)
         self._ticker = asyncio.create_task(self._update_ring())
 
     async def open(self, root: Path) -> None:
@@ -184,7 +184,7 @@ class Editor:
         return Answer(
             edits=(edit,) if edit is not None else (),
             ms=ms,
-            cpu_s=now_s - cpu_s if now_s is not None and cpu_s is not None else None,
+            cpu_s=now_s - cpu_s,
             prompt_tokens=self._used.get("tokens_evaluated"),
             read_tokens=0 if from_cache else self._used.get("timings/prompt_n"),
             generated_tokens=0 if from_cache else self._used.get("timings/predicted_n"),
@@ -205,10 +205,11 @@ class Editor:
         if self._server is not None and self._server.running:
             await self._post("/slots/0?action=erase", {})
 
-    def cpu_s(self) -> float | None:
-        """Processor seconds of the server so far, those of one that died included."""
-        now_s = self._server.cpu_s() if self._server is not None else None
-        return None if now_s is None else self._ended_cpu_s + now_s
+    def cpu_s(self) -> float:
+        """Processor seconds of the server so far, those of one that died as far as they were seen."""
+        if self._server is not None:
+            self._cpu_s = max(self._cpu_s, self._server.cpu_s() or 0.0)
+        return self._ended_cpu_s + self._cpu_s
 
     async def close(self) -> None:
         """End requests and server."""
@@ -220,7 +221,7 @@ class Editor:
         if self._client is not None:
             await self._client.aclose()
         if self._server is not None:
-            self._ended_cpu_s += self._server.cpu_s() or 0.0
+            self._ended_cpu_s, self._cpu_s = self.cpu_s(), 0.0
             self._server.stop()
         self._client = self._server = None
 
