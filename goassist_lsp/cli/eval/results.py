@@ -27,7 +27,12 @@ _PAGE = Path("docs/results.md")
 def register(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the task to `eval`."""
     parser = tasks.add_parser("results", help="write the tables of finished runs into docs/results.md")
-    parser.add_argument("runs", nargs="+", type=Path, metavar="DIR", help="directories of runs (their --out)")
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="[SECTION=]DIR",
+        help="directories of runs (their --out); the section of the page is the run's task, or the one given",
+    )
     parser.add_argument("--write", type=Path, default=_PAGE, metavar="FILE", help=f"the page (default {_PAGE})")
     parser.set_defaults(run=run)
 
@@ -38,13 +43,15 @@ def run(args: argparse.Namespace) -> int:
         page = args.write.read_text(encoding="utf-8")
     except OSError as error:
         raise GoassistError(f"the page cannot be read ({error.strerror})", path=str(args.write)) from error
-    for directory in args.runs:
-        the_run = Run.read(directory)
+    for argument in args.runs:
+        section, _, directory = argument.rpartition("=")
+        the_run = Run.read(Path(directory))
         task = the_run.header["task"]
         if task not in SECTIONS:
-            raise GoassistError(f"runs of {task!r} have no place on the page", path=str(directory))
-        section = importlib.import_module(f"goassist_lsp.cli.eval.{SECTIONS[task]}")
-        page = replaced(page, task, f"{section.markdown(the_run).strip()}\n\n{footnote(the_run.header)}", args.write)
+            raise GoassistError(f"runs of {task!r} have no place on the page", path=directory)
+        tables = importlib.import_module(f"goassist_lsp.cli.eval.{SECTIONS[task]}").markdown(the_run)
+        text = f"{tables.strip()}\n\n{footnote(the_run.header)}"
+        page = replaced(page, section or task, text, args.write)
     scratch = args.write.with_suffix(f".{os.getpid()}.new")
     scratch.write_text(page, encoding="utf-8")
     scratch.replace(args.write)
@@ -52,12 +59,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def replaced(page: str, task: str, text: str, path: Path) -> str:
-    """`page` with `text` between its marks for `task`. Raises GoassistError where the marks are missing."""
-    begin, end = f"<!-- {task}: begin -->", f"<!-- {task}: end -->"
+def replaced(page: str, section: str, text: str, path: Path) -> str:
+    """`page` with `text` between the marks of `section`. Raises GoassistError where the marks are missing."""
+    begin, end = f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
     if page.count(begin) != 1 or page.count(end) != 1 or page.index(begin) > page.index(end):
         raise GoassistError(
-            f"the page has no place for {task}", path=str(path), cure=f"Add the lines {begin} and {end}"
+            f"the page has no place for {section}", path=str(path), cure=f"Add the lines {begin} and {end}"
         )
     before, _, rest = page.partition(begin)
     return f"{before}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}"
