@@ -19,7 +19,10 @@ from typing import Any
 
 from goassist_index.errors import ConfigError, GoassistError
 
-_LIST_FIELDS = "ImportPath,Dir,Name,Export,GoFiles,CgoFiles,EmbedPatterns,EmbedFiles,ImportMap,Imports,DepOnly,Module"
+_LIST_FIELDS = (
+    "ImportPath,Dir,Name,Export,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles,EmbedPatterns,EmbedFiles,ImportMap,Imports,"
+    "DepOnly,Module"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ class GoPackage:
     """One package as `go list` names it. Files are absolute paths; `export` is None where nothing was built.
 
     `go_files` are those of this build without cgo, `cgo_files` those with it; `embeds` are patterns of
-    go:embed and the files that each of them names, relative to the directory.
+    go:embed and the files that each of them names, relative to the directory. `test_files` are the `_test.go` files
+    of this build, those in the package and those of its external test package (`<name>_test`).
     """
 
     import_path: str
@@ -60,6 +64,7 @@ class GoPackage:
     import_map: Mapping[str, str]
     in_module: bool
     go_version: str
+    test_files: tuple[Path, ...] = ()
 
 
 def go_binary() -> str:
@@ -79,9 +84,15 @@ def run_go(
     timeout_s: float = 600,
     environment: Mapping[str, str] | None = None,
     stdin: str | None = None,
+    nice: int = 0,
 ) -> CommandResult:
-    """Run `go ARGUMENTS` in `directory`. A timeout is a result with status -1, not an error."""
+    """Run `go ARGUMENTS` in `directory`. A timeout is a result with status -1, not an error.
+
+    `nice` is added to its niceness, where the system knows that (a `nice` command on PATH).
+    """
     command = [go_binary(), *arguments]
+    if nice and (nicer := shutil.which("nice")) is not None:
+        command = [nicer, "-n", str(nice), *command]
     env = {**os.environ, "GOTOOLCHAIN": "local", **(environment or {})}
     try:
         done = subprocess.run(
@@ -137,20 +148,38 @@ def list_packages(
 
 
 def build_overlay(
-    directory: Path, package: str, overlay: Mapping[Path, bytes], *, timeout_s: float = 300
+    directory: Path, package: str, overlay: Mapping[Path, bytes], *, timeout_s: float = 300, nice: int = 0
 ) -> CommandResult:
     """`go build -overlay` of one package, with `overlay` in place of files on disk. Nothing is written there."""
+    # A library's build is type-checked and compiled, and its result thrown away.
+    return _run_overlaid(["build", "-o", os.devnull], directory, package, overlay, timeout_s=timeout_s, nice=nice)
+
+
+def build_tests_overlay(
+    directory: Path, package: str, overlay: Mapping[Path, bytes], *, timeout_s: float = 300, nice: int = 0
+) -> CommandResult:
+    """Compile a package with its `_test.go` files and its external tests, with `overlay` in place of files on disk.
+
+    `go list -export -test` compiles what `go test` would and links nothing; it fails with the compiler's messages.
+    """
+    command = ["list", "-export", "-test", '-f={{""}}']
+    return _run_overlaid(command, directory, package, overlay, timeout_s=timeout_s, nice=nice)
+
+
+def _run_overlaid(
+    command: Sequence[str], directory: Path, package: str, overlay: Mapping[Path, bytes], *, timeout_s: float, nice: int
+) -> CommandResult:
     with tempfile.TemporaryDirectory() as scratch:
         replace: dict[str, str] = {}
         for number, (path, text) in enumerate(overlay.items()):
-            copy = Path(scratch) / f"{number}_{path.name}"
+            copy = Path(scratch) / str(number) / path.name  # messages name the copy
+            copy.parent.mkdir()
             copy.write_bytes(text)
             replace[str(path)] = str(copy)
         listing = Path(scratch) / "overlay.json"
         listing.write_text(json.dumps({"Replace": replace}))
-        # A library's build is type-checked and compiled, and its result thrown away.
-        arguments = ["build", "-gcflags=-e", f"-overlay={listing}", "-o", os.devnull, package]
-        return run_go(arguments, directory, environment={"GOWORK": "off"}, timeout_s=timeout_s)
+        arguments = [*command, "-gcflags=-e", f"-overlay={listing}", package]
+        return run_go(arguments, directory, environment={"GOWORK": "off"}, timeout_s=timeout_s, nice=nice)
 
 
 def _json_values(text: str) -> Iterable[dict[str, Any]]:
@@ -183,6 +212,7 @@ def _package(value: dict[str, Any]) -> GoPackage:
         import_map=value.get("ImportMap") or {},
         in_module=bool(module.get("Main")) and not value.get("DepOnly", False),
         go_version=str(module.get("GoVersion", "")),
+        test_files=tuple(directory / n for n in (*value.get("TestGoFiles", ()), *value.get("XTestGoFiles", ()))),
     )
 
 

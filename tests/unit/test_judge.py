@@ -14,6 +14,12 @@ FILES = {
     "broken/c.go": "package broken\n\nfunc C() int {\n\treturn missing\n}\n",
     "embedding/d.go": 'package embedding\n\nimport _ "embed"\n\n//go:embed text.txt\nvar Text string\n',
     "embedding/text.txt": "text\n",
+    "tested/f.go": "package tested\n\nfunc F() int {\n\treturn f()\n}\n\nfunc f() int { return 1 }\n",
+    "tested/f_test.go": 'package tested\n\nimport "testing"\n\nfunc TestInside(t *testing.T) {\n\t_ = f()\n}\n',
+    "tested/x_test.go": (
+        'package tested_test\n\nimport (\n\t"testing"\n\n\t"example.com/j/tested"\n)\n\n'
+        "func TestOutside(t *testing.T) {\n\t_ = tested.F()\n}\n"
+    ),
     "use/e.go": 'package use\n\nimport "example.com/j"\n\nvar E = j.A("e")\n',
 }
 
@@ -35,7 +41,7 @@ def judged(judge: CompileJudge, name: str, text: str):  # type: ignore[no-untype
 
 def test_accepts_every_package_that_compiles_on_disk_and_no_other(judge: CompileJudge) -> None:
     accepted = {p.import_path for p in judge.packages if judge.accepts_untouched(p)}
-    assert accepted == {"example.com/j", "example.com/j/embedding", "example.com/j/use"}
+    assert accepted == {"example.com/j", "example.com/j/embedding", "example.com/j/tested", "example.com/j/use"}
 
 
 def test_sees_the_replaced_file_against_the_others_on_disk(judge: CompileJudge) -> None:
@@ -77,3 +83,31 @@ def test_the_module_on_disk_is_left_as_it_was(judge: CompileJudge) -> None:
 def test_a_file_of_no_package_is_an_error(judge: CompileJudge) -> None:
     with pytest.raises(GoassistError, match="belongs to no package"):
         judge.package_of(Path("/nowhere/x.go"))
+
+
+def test_a_test_file_is_judged_with_the_tests_of_its_package(judge: CompileJudge) -> None:
+    inside, outside = FILES["tested/f_test.go"], FILES["tested/x_test.go"]
+    assert judge.accepts_untouched_tests(judge.package_of(judge.directory / "tested" / "f_test.go"))
+    assert judged(judge, "tested/f_test.go", inside.replace("_ = f()", "_ = f() + F()")).ok
+    assert judged(judge, "tested/x_test.go", outside.replace("_ = tested", "_ = 1 + tested")).ok
+
+
+def test_a_broken_test_file_is_refused_with_the_compilers_messages(judge: CompileJudge) -> None:
+    wrong = judged(judge, "tested/f_test.go", FILES["tested/f_test.go"].replace("_ = f()", '_ = f() + "x"'))
+    assert not wrong.ok
+    assert [(e.file, e.line, "mismatched types" in e.message) for e in wrong.errors] == [("f_test.go", 6, True)]
+    outside = judged(judge, "tested/x_test.go", FILES["tested/x_test.go"].replace("tested.F", "tested.f"))
+    assert not outside.ok
+    assert [(e.file, e.line) for e in outside.errors] == [("x_test.go", 10)]
+
+
+def test_a_test_file_of_broken_syntax_is_refused_at_its_line(judge: CompileJudge) -> None:
+    broken = judged(judge, "tested/f_test.go", FILES["tested/f_test.go"].replace("_ = f()", "if if"))
+    assert not broken.ok
+    assert [(e.file, e.line) for e in broken.errors][:1] == [("f_test.go", 6)]
+
+
+def test_a_build_names_the_replaced_file_by_its_own_name(judge: CompileJudge) -> None:
+    path = judge.directory / "b.go"
+    found = judge.build(judge.package_of(path), {path: b"package j\n\nfunc B() string { return 1 }\n"})
+    assert [(e.file, e.line) for e in found.errors] == [("b.go", 3)]

@@ -2,7 +2,8 @@
 
 `go list -export` compiles a module's dependencies once; then one file of a package is replaced and the package
 is compiled alone with `go tool compile` (after `go tool cgo` where it needs that). Where the replaced text
-imports something that was not compiled before, `go build -overlay` says the same more slowly.
+imports something that was not compiled before, `go build -overlay` says the same more slowly. A `_test.go` file is
+compiled as `go test` would, without linking.
 """
 
 from __future__ import annotations
@@ -15,10 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goassist_index.errors import GoassistError
-from goassist_index.gotools import CommandResult, GoPackage, build_overlay, list_packages, run_go
+from goassist_index.gotools import (
+    CommandResult,
+    GoPackage,
+    build_overlay,
+    build_tests_overlay,
+    list_packages,
+    run_go,
+)
 from goassist_index.syntax import parse, walk
 
-_MESSAGE = re.compile(r"^(?P<file>[^:]+\.go):(?P<line>\d+)(?::(?P<col>\d+))?: (?P<text>.*)$")
+# Before the place `go list` says that it cannot load the test package when its syntax is wrong.
+_MESSAGE = re.compile(r"^(?:go: [^:]+: )?(?P<file>[^:]+\.go):(?P<line>\d+)(?::(?P<col>\d+))?: (?P<text>.*)$")
+# Judging goes on beside generation, which must not be slowed down by it.
+_NICE = 10
 # What the user's next line may cure; the compiler refuses it all the same.
 _CURABLE = re.compile(r"declared and not used|imported and not used|imported as \S+ and not used|missing return$")
 
@@ -59,6 +70,7 @@ class CompileJudge:
         self._by_directory = {p.directory: p for p in self.packages}
         self._exports = exports
         self._untouched: dict[Path, bool] = {}
+        self._tests_untouched: dict[Path, bool] = {}
 
     @classmethod
     def open(cls, directory: Path, patterns: tuple[str, ...] = ("./...",)) -> CompileJudge:
@@ -84,24 +96,39 @@ class CompileJudge:
             self._untouched[package.directory] = self.judge(package, {}).ok
         return self._untouched[package.directory]
 
+    def accepts_untouched_tests(self, package: GoPackage) -> bool:
+        """Whether the package's tests compile as they are on disk; asked once a package."""
+        if package.directory not in self._tests_untouched:
+            self._tests_untouched[package.directory] = self.build_tests(package, {}).ok
+        return self._tests_untouched[package.directory]
+
     def package_of(self, path: Path) -> GoPackage:
-        """Package that `path` is built into. Raises GoassistError for a file of no package."""
+        """Package that `path` is built or tested with. Raises GoassistError for a file of no package."""
         package = self._by_directory.get(path.parent)
-        if package is None or path not in (*package.go_files, *package.cgo_files):
+        if package is None or path not in (*package.go_files, *package.cgo_files, *package.test_files):
             raise GoassistError("the file belongs to no package that is built here", path=str(path))
         return package
 
     def judge(self, package: GoPackage, replaced: Mapping[Path, bytes]) -> Judgement:
-        """Compile `package` with `replaced` in place of files on disk."""
+        """Compile `package` with `replaced` in place of files on disk, its tests too when one of them is replaced."""
         names = {*package.imports, *(name for text in replaced.values() for name in _imports(text))}
-        if not all(self._has_export(package, name) for name in names):
+        if any(map(_is_test, replaced)) or not all(self._has_export(package, name) for name in names):
             return self.build(package, replaced)
         with tempfile.TemporaryDirectory() as scratch:
             return self._compile(package, replaced, Path(scratch))
 
     def build(self, package: GoPackage, replaced: Mapping[Path, bytes]) -> Judgement:
-        """`go build -overlay` of the package and whatever it needs: slower than `judge`, and the last word."""
-        return _judgement(build_overlay(self.directory, package.import_path, replaced))
+        """`go build -overlay` of the package and whatever it needs: slower than `judge`, and the last word.
+
+        `go build` does not look at `_test.go` files: when one is replaced, this is `build_tests`.
+        """
+        if any(map(_is_test, replaced)):
+            return self.build_tests(package, replaced)
+        return _judgement(build_overlay(self.directory, package.import_path, replaced, nice=_NICE))
+
+    def build_tests(self, package: GoPackage, replaced: Mapping[Path, bytes]) -> Judgement:
+        """Compile the package, its tests and its external tests as `go test` would. Nothing is linked or run."""
+        return _judgement(build_tests_overlay(self.directory, package.import_path, replaced, nice=_NICE))
 
     def _compile(self, package: GoPackage, replaced: Mapping[Path, bytes], scratch: Path) -> Judgement:
         files = [_copy(path, replaced, scratch) for path in package.go_files]
@@ -110,7 +137,7 @@ class CompileJudge:
             generated = scratch / "cgo"
             # Generates the Go half only; no C is compiled. Line numbers stay those of the sources.
             arguments = ["tool", "cgo", "-objdir", str(generated), "-importpath", package.import_path, "--"]
-            done = run_go([*arguments, "-I", str(package.directory), *map(str, sources)], package.directory)
+            done = run_go([*arguments, "-I", str(package.directory), *map(str, sources)], package.directory, nice=_NICE)
             if not done.ok:
                 return _judgement(done)
             files += [generated / "_cgo_gotypes.go", *(generated / f"{p.stem}.cgo1.go" for p in sources)]
@@ -126,7 +153,7 @@ class CompileJudge:
             arguments += ["-embedcfg", str(embedded)]
         if package.go_version:
             arguments.append(f"-lang=go{'.'.join(package.go_version.split('.')[:2])}")
-        return _judgement(run_go([*arguments, *map(str, files)], package.directory, timeout_s=300))
+        return _judgement(run_go([*arguments, *map(str, files)], package.directory, timeout_s=300, nice=_NICE))
 
     def _has_export(self, package: GoPackage, name: str) -> bool:
         return name in ("C", "unsafe") or package.import_map.get(name, name) in self._exports
@@ -144,6 +171,10 @@ def errors_within(judgement: Judgement, file: Path, first_line: int, last_line: 
         for error in judgement.errors
         if error.file == file.name and first_line <= error.line <= last_line and not error.curable
     )
+
+
+def _is_test(path: Path) -> bool:
+    return path.name.endswith("_test.go")
 
 
 def _copy(path: Path, replaced: Mapping[Path, bytes], scratch: Path) -> Path:
