@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,6 +125,17 @@ class Context:
         # Rows of sequence 0 stay for the next prompt: a user who types through what was shown reads nothing.
         self.cells.extend(token for sequence, token, _ in rows if sequence == 0)
         return [self._logits(row) for row in range(len(rows))]
+
+    def follow(self, tokens: Sequence[int], stopped: Callable[[], bool]) -> Iterator[Logits]:
+        """Read `tokens` on at the end of sequence 0, a chunk a decode, and yield the logits after each of them.
+
+        A row is valid until the next one is asked for. Ends early when `stopped`.
+        """
+        for start in range(0, len(tokens), self._chunk):
+            if stopped():
+                return
+            at = len(self.cells)
+            yield from self.step([(0, token, at + i) for i, token in enumerate(tokens[start : start + self._chunk])])
 
     def _decode(self, rows: Sequence[tuple[int, int, int]], *, last_only: bool) -> None:
         batch, last = self._batch, len(rows) - 1

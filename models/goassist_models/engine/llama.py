@@ -14,10 +14,11 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from goassist_index.errors import GoassistError, ModelError
 from goassist_models import gguf_header, native
@@ -25,14 +26,15 @@ from goassist_models.engine.base import CancelToken, GenerateRequest, Generation
 from goassist_models.engine.context import Context, DecodeFailed
 from goassist_models.engine.library import load_library, load_model
 from goassist_models.engine.sampling import Logits, choose
-from goassist_models.engine.sequence import GrowingSequence
+from goassist_models.engine.sequence import GrowingSequence, ScoredText, token_logprob
 from goassist_models.engine.threads import usable_cores
 from goassist_models.engine.vocabulary import Vocabulary
-from goassist_models.infill import tokens_of
+from goassist_models.infill import InfillPrompt, tokens_of
 
 _log = logging.getLogger(__name__)
 _DIVERSE_TEMPERATURE = 0.6  # of the generations after the first, when greedy ones are asked for
 _CLOSE_TIMEOUT_S = 10.0
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,10 @@ class EngineSpeed:
 
 
 @dataclass(slots=True)
-class _Job:
-    request: GenerateRequest
-    cancel: CancelToken
+class _Job(Generic[_T]):
+    work: Callable[[], _T]
     loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[tuple[Generation, ...]]
+    future: asyncio.Future[_T]
 
 
 class LlamaEngine:
@@ -75,7 +76,7 @@ class LlamaEngine:
         self.path = path
         self.settings = settings
         self.speed = EngineSpeed()
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="goassist-engine", daemon=True)
         self._started: asyncio.Future[None] | None = None
@@ -126,10 +127,23 @@ class LlamaEngine:
         `request.until` runs in the worker thread. Raises ModelError when the prompt does not fit the context,
         the native library fails twice, or the engine is closed.
         """
+        return await self._queued(lambda: self._generate(request, cancel), cancel)
+
+    async def score(self, prompt: InfillPrompt, text: str) -> ScoredText:
+        """How probable `text` is as what follows the prompt's last byte, under the rules that decoding has.
+
+        Of all ways to spell `text` only the tokenizer's own counts, as in every perplexity: the sum is a lower bound.
+        Raises ModelError when prompt and text do not fit the context, `text` cannot be spelled, or the engine closes.
+        """
+        cancel = CancelToken()
+        return await self._queued(lambda: self._score(prompt, text, cancel), cancel)
+
+    async def _queued(self, work: Callable[[], _T], cancel: CancelToken) -> _T:
+        """Have the worker thread do `work` when its turn comes; `cancel` hears when nobody waits any more."""
         if self._stopping.is_set():
             raise ModelError("the engine is closed")
         loop = asyncio.get_running_loop()
-        job = _Job(request, cancel, loop, loop.create_future())
+        job: _Job[_T] = _Job(work, loop, loop.create_future())
         self._jobs.put(job)
         try:
             return await job.future
@@ -160,7 +174,10 @@ class LlamaEngine:
             return
         _settle(self._loop, self._started, result=None)
         try:
-            while (job := self._jobs.get()) is not None and not self._stopping.is_set():
+            while (job := self._jobs.get()) is not None:
+                if self._stopping.is_set():
+                    _settle(job.loop, job.future, error=ModelError("the engine is closed"))
+                    break
                 self._answer(job)
         finally:
             self._stopping.set()
@@ -190,15 +207,15 @@ class LlamaEngine:
         # The first evaluation faults the weights in and allocates: better now than in the first answer.
         self._context.read_prompt([self.vocabulary.special(infill.prefix)], self._stopping.is_set)
 
-    def _answer(self, job: _Job) -> None:
+    def _answer(self, job: _Job[Any]) -> None:
         """Run one job and hand its result, or its error, to its loop."""
         try:
             try:
-                result = self._generate(job.request, job.cancel)
+                result = job.work()
             except DecodeFailed as error:
                 _log.warning("decode failed, trying once more with an empty cache: %s", error)
                 self._context.clear()
-                result = self._generate(job.request, job.cancel)
+                result = job.work()
         except Exception as error:  # `until` is the caller's: whatever it raises goes back to the caller
             self._context.join(self.settings.sequences)
             _settle(job.loop, job.future, error=error)
@@ -215,10 +232,7 @@ class LlamaEngine:
         tokens, tie = self.vocabulary.prompt_tokens(request.prompt, heal_words=self.settings.heal_words)
         room = self._context.n_ctx - len(tokens)
         if room < min(count, request.max_tokens):
-            raise ModelError(
-                f"the prompt has {len(tokens)} tokens and the context holds {self._context.n_ctx}",
-                cure="Shorten the prompt or load the model with a larger context",
-            )
+            raise self._too_long(tokens)
         read = self._context.read_prompt(tokens, stopped)
         if read.read_tokens >= self.settings.chunk_tokens:
             self.speed.read_tokens_per_s = read.read_tokens / read.read_ms * 1000
@@ -238,6 +252,31 @@ class LlamaEngine:
         generate_ms = (time.perf_counter() - start_s) * 1000
         timings = GenerationTimings(len(tokens) + bool(tie), read.read_tokens, read.read_ms, generate_ms)
         return tuple(sequence.generation(timings) for sequence in sequences)
+
+    def _score(self, prompt: InfillPrompt, text: str, cancel: CancelToken) -> ScoredText:
+        def stopped() -> bool:
+            return cancel.cancelled or self._stopping.is_set()
+
+        tokens, tie = self.vocabulary.prompt_tokens(prompt, heal_words=self.settings.heal_words)
+        target = self.vocabulary.spell(tie, text)
+        if self._context.n_ctx - len(tokens) < len(target):
+            raise self._too_long([*tokens, *target])
+        row = self._context.read_prompt(tokens, stopped).logits
+        rows: Iterator[Logits] = iter(()) if row is None else chain((row,), self._context.follow(target[:-1], stopped))
+        nats, count = 0.0, 0
+        for token, logits in zip(target, rows, strict=False):
+            nats -= token_logprob(logits, token, self.vocabulary.healing.allowed(tie) if tie else None)
+            tie = tie[len(self.vocabulary.pieces[token]) :]
+            count += 1
+        if count < len(target):
+            raise ModelError("the scoring was given up before its end")
+        return ScoredText(nats, count, len(text.encode()))
+
+    def _too_long(self, tokens: Sequence[int]) -> ModelError:
+        return ModelError(
+            f"the prompt has {len(tokens)} tokens and the context holds {self._context.n_ctx}",
+            cure="Shorten the prompt or load the model with a larger context",
+        )
 
     def _grow(
         self,

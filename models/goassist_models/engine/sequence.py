@@ -1,15 +1,40 @@
 """One sequence being generated: its bytes as they come, healed bytes taken off, whole characters only.
 
-Used by the llama engine, one for each of a request's n generations.
+Used by the llama engine, one for each of a request's n generations. Beside it, what scoring a given text comes to.
 """
 
 from __future__ import annotations
 
 import codecs
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from goassist_models.engine.base import FinishReason, Generation, GenerationTimings
+from goassist_models.engine.sampling import Logits
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredText:
+    """What a text cost a model: `nats` (minus the natural log of its probability), its `tokens` and its `bytes`.
+
+    `tokens` are those decoded, healed ones too; `bytes` are the text's own, in UTF-8.
+    """
+
+    nats: float
+    tokens: int
+    bytes: int
+
+
+def token_logprob(row: Logits, token: int, allowed: npt.NDArray[np.intp] | None) -> float:
+    """Natural log of `token`'s probability, normalised over `allowed` ids (all when None), in double precision.
+
+    As what choose() reports, without its shortcut: nothing of the tail is left out.
+    """
+    values = (row if allowed is None else row[allowed]).astype(np.float64)
+    best = values.max()
+    return float(row[token] - best - np.log(np.exp(values - best).sum()))
 
 
 class GrowingSequence:

@@ -19,6 +19,7 @@ _UNKNOWN, _UNUSED, _CONTROL, _USER_DEFINED = 1 << 0, 1 << 1, 1 << 3, 1 << 4  # l
 # Byte-level vocabularies merge a word with the one sign or blank before it, and no further.
 _LAST_WORD = re.compile(r"[^\r\n\w]?[^\W\d_]+\Z")
 _LONGEST_WORD = 24  # a longer one is taken back in part: each of its tokens costs a decode
+_INSIDE_CHARACTER = bytes(range(0x80, 0xC0))  # in UTF-8, all bytes of a character but its first
 _TAG = re.compile(rb"<[^\s<>]{2,}>")
 
 
@@ -78,6 +79,23 @@ class Vocabulary:
             tokens += self._tokenize_plain(text[start : match.start() + 1])
             start = match.start() + 1
         return tokens + self._tokenize_plain(text[start:])
+
+    def spell(self, tie: bytes, text: str) -> list[int]:
+        """Tokens of healed bytes and the text behind them.
+
+        Raises ModelError when the tokenizer's spelling of it has other bytes, or a token that is barred from text.
+        """
+        # A lone surrogate is no text: its bytes can be spelled by no token that tokenizing gives.
+        wanted = tie + text.encode("utf-8", "surrogatepass")
+        # A tie may begin inside a character: the rest of that one is spelled byte by byte, as in decoding.
+        rest = len(tie) - len(tie.lstrip(_INSIDE_CHARACTER))
+        bytewise = [wanted[at : at + 1] for at in range(rest)]
+        tokens = [self.pieces.index(piece) for piece in bytewise if piece in self.pieces]
+        tokens += self.tokenize(wanted[rest:].decode("utf-8", "replace"))
+        spelled = b"".join(self.pieces[token] for token in tokens)
+        if spelled != wanted or any(token in self.ends for token in tokens):
+            raise ModelError("the model's tokenizer cannot spell the text that is to be scored")
+        return tokens
 
     def _tokenize_plain(self, text: str) -> list[int]:
         data = text.encode("utf-8", "replace")
