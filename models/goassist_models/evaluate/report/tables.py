@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from goassist_index.errors import GoassistError
@@ -22,7 +23,7 @@ _GROUPS = {
     "dependency": "By module that the truth refers to",
     "dependency_year": "By year of that module's version",
 }
-_GROUP_MEASURES = {"compiles_of_shown": "compiles, of shown", "first_line": "first line right, of all"}
+GROUP_MEASURES = {"compiles_of_shown": "compiles, of shown", "first_line": "first line right, of all"}
 _MEASURES = {"first_line": "first line right", "exact": "exact", "compiles_and_shown": "shown and compiles"}
 _KIND_ORDER = ("line", "expression", "block", "body")
 
@@ -48,6 +49,7 @@ def summary(run: Run, against: str | None = None) -> dict[str, Any]:
         "machine": run.header.get("machine", {}),
         "versions": run.header.get("versions", {}),
         "failed_modules": run.header.get("failed_modules", []),
+        "given_up": run.header.get("given_up", {}),
         "systems": {system: run.header["systems"][system] for system in run.systems},
         "cases": {
             "asked": comparison.asked,
@@ -73,28 +75,49 @@ def markdown(run: Run, against: str | None = None) -> str:
 
 def markdown_of(figures: Mapping[str, Any]) -> str:
     """All tables of a summary as Markdown."""
-    parts = [_cases(figures), _main(figures), _failures(figures), _paired(figures)]
-    parts += [_group(figures, by, title) for by, title in _GROUPS.items()]
-    parts += [
+    notes = "\n\n".join(map(_escaped, notes_of(figures))) + "\n"
+    return "\n".join((notes, *map(_drawn, tables_of(figures))))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as plain text, nothing escaped: `rows` have as many cells as `columns`, the first names the row."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def tables_of(figures: Mapping[str, Any]) -> list[Table]:
+    """All tables of a summary that have a row, the most important first."""
+    found = [_main(figures), _failures(figures), _paired(figures)]
+    found += [table for by, title in _GROUPS.items() for table in _group(figures, by, title)]
+    found += [
         _counts(figures["silent_because"], "Why silent", "reason"),
         _counts(figures["first_complaint"], "The compiler's first complaint, of what does not compile", "complaint"),
+        _about(figures),
     ]
-    return "\n".join(part for part in parts if part)
+    return [table for table in found if table.rows]
 
 
-def _cases(figures: Mapping[str, Any]) -> str:
-    cases = figures["cases"]
+def notes_of(figures: Mapping[str, Any]) -> list[str]:
+    """What a reader of the tables must know: which cases they are about, what is missing, what was measured on."""
+    cases, machine = figures["cases"], figures["machine"]
     lines = [f"{cases['compared']} cases that all compared systems answered; {cases['left_out']} left out."]
     lines += [
         f"{system} answered {answered} of {cases['asked']} and stands apart: it is in no table but that of failures."
         for system, answered in cases["apart"].items()
     ]
+    lines += [f"{system} was given up: {words}" for system, words in figures["given_up"].items()]
     lines += [f"Not measured: {failed['module']}: {failed['why']}" for failed in figures["failed_modules"]]
-    lines.append("In brackets: 95 % intervals (bootstrap over holes; exact below 20 holes).")
-    return "\n\n".join(map(_escaped, lines)) + "\n"
+    lines.append("In brackets: 95 % intervals (bootstrap over holes; exact below 20 holes or where all are alike).")
+    if machine:
+        lines.append(f"Measured on {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB memory.")
+    versions = ", ".join(f"{name} {version}" for name, version in figures["versions"].items())
+    return [*lines, *([f"Versions: {versions}."] if versions else [])]
 
 
-def _main(figures: Mapping[str, Any]) -> str:
+def _main(figures: Mapping[str, Any]) -> Table:
     columns: dict[str, Callable[[Mapping[str, Any]], str]] = {
         "holes": lambda f: str(f["holes"]),
         "shown": lambda f: percent(f["shown"]),
@@ -111,21 +134,20 @@ def _main(figures: Mapping[str, Any]) -> str:
         "tokens generated": lambda f: number(f["generated_tokens"], 0),
     }
     rows = [(system, *(cell(f) for cell in columns.values())) for system, f in figures["figures"].items()]
-    return _table("Systems", ("system", *columns), rows)
+    return Table("Systems", ("system", *columns), tuple(rows))
 
 
-def _failures(figures: Mapping[str, Any]) -> str:
+def _failures(figures: Mapping[str, Any]) -> Table:
     rows = []
     for system, found in figures["failures"].items():
-        words = [f"{count} times: {said}" for counted in found["words"].values() for said, count in counted.items()][:3]
-        rows.append(
-            (system, found["asked"], found["errors"], found["unjudged"], found["unscored"], "; ".join(words) or "-")
-        )
+        words = [f"{count} times: {said}" for counted in found["words"].values() for said, count in counted.items()]
+        numbers = [str(found[name]) for name in ("asked", "errors", "unjudged", "unscored")]
+        rows.append((system, *numbers, "; ".join(words[:3]) or "-"))
     columns = ("system", "asked", "system failed", "not judged", "not scored", "in its words")
-    return _table("Failures, counted apart and in no share above", columns, rows)
+    return Table("Failures, counted apart and in no share above", columns, tuple(rows))
 
 
-def _paired(figures: Mapping[str, Any]) -> str:
+def _paired(figures: Mapping[str, Any]) -> Table:
     base, systems = figures["paired"]["base"], figures["paired"]["systems"]
     rows = []
     for system, compared in systems.items():
@@ -134,40 +156,41 @@ def _paired(figures: Mapping[str, Any]) -> str:
             if pair is None:
                 rows.append((system, title, "0", "-", "-", "-", "-", "nothing to compare"))
                 continue
-            rows.append(
-                (
-                    system,
-                    title,
-                    str(pair["n"]),
-                    f"{100 * pair['difference']:+.1f} ({100 * pair['low']:+.1f} to {100 * pair['high']:+.1f})",
-                    str(pair["gained"]),
-                    str(pair["lost"]),
-                    p_text(pair["p"]),
-                    pair["verdict"],
-                )
+            difference = "{difference:+.1f} ({low:+.1f} to {high:+.1f})".format(
+                **{name: 100 * pair[name] for name in ("difference", "low", "high")}
             )
+            numbers = [str(pair[name]) for name in ("gained", "lost")]
+            rows.append((system, title, str(pair["n"]), difference, *numbers, p_text(pair["p"]), pair["verdict"]))
     columns = ("system", "measure", "cases", "difference, points", "alone", f"{base} alone", "McNemar p", "verdict")
-    return _table(f"Each against {base}, on the same cases", columns, rows)
+    return Table(f"Each against {base}, on the same cases", columns, tuple(rows))
 
 
-def _group(figures: Mapping[str, Any], by: str, title: str) -> str:
+def _group(figures: Mapping[str, Any], by: str, title: str) -> list[Table]:
     groups, systems = figures["groups"][by], list(figures["figures"])
     if not groups or not systems:
-        return ""
+        return []
     names = sorted(groups, key=lambda name: (_KIND_ORDER.index(name) if name in _KIND_ORDER else 99, name))
-    tables = []
-    for measure, told in _GROUP_MEASURES.items():
-        rows = [
-            (name, str(groups[name][systems[0]]["holes"]), *(percent(groups[name][s][measure]) for s in systems))
-            for name in names
-        ]
-        tables.append(_table(f"{title}: {told}", (by.replace("_", " "), "cases", *systems), rows))
-    return "\n".join(tables)
+    return [
+        Table(
+            f"{title}: {told}",
+            (by.replace("_", " "), "cases", *systems),
+            tuple(
+                (name, str(groups[name][systems[0]]["holes"]), *(percent(groups[name][s][measure]) for s in systems))
+                for name in names
+            ),
+        )
+        for measure, told in GROUP_MEASURES.items()
+    ]
 
 
-def _counts(counted: Mapping[str, Mapping[str, int]], title: str, column: str) -> str:
-    systems = list(next(iter(counted.values()), {}))
-    return _table(title, (column, *systems), [(word, *by.values()) for word, by in counted.items()])
+def _counts(counted: Mapping[str, Mapping[str, int]], title: str, column: str) -> Table:
+    systems = tuple(next(iter(counted.values()), {}))
+    return Table(title, (column, *systems), tuple((word, *map(str, by.values())) for word, by in counted.items()))
+
+
+def _about(figures: Mapping[str, Any]) -> Table:
+    rows = [(s, "; ".join(f"{k}: {v}" for k, v in about.items()) or "-") for s, about in figures["systems"].items()]
+    return Table("What the systems are", ("system", "about"), tuple(rows))
 
 
 def percent(figure: Figure) -> str:
@@ -186,13 +209,12 @@ def number(figure: Figure, digits: int) -> str:
     return f"{value} ({low}-{high})"
 
 
-def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table below its title, "" without rows; cells are escaped."""
-    drawn = [_line(row) for row in rows]
-    if not drawn:
-        return ""
-    ruler = "|---" + "|--:" * (len(columns) - 1) + "|"
-    return "\n".join((f"### {_escaped(title)}", "", _line(columns), ruler, *drawn)) + "\n"
+def _drawn(table: Table) -> str:
+    """Markdown: the title, the cells escaped."""
+    # Words read from the left, figures from the right.
+    kinds = ["---" if any(row[at][:1].isalpha() for row in table.rows) else "--:" for at in range(len(table.columns))]
+    lines = [f"### {_escaped(table.title)}", "", _line(table.columns), f"|{'|'.join(kinds)}|", *map(_line, table.rows)]
+    return "\n".join(lines) + "\n"
 
 
 def _line(cells: Sequence[object]) -> str:
