@@ -98,6 +98,12 @@ class OwnModels:
             return System(name, ask, self._open, forget, self._cpu_s, about=about)
         return System(name, ask, self._open, cpu_s=self._cpu_s, about=about)
 
+    async def leave(self, root: Path) -> None:
+        """End the type service of a workspace that nothing more is asked about, and forget its buffers."""
+        if root in self._roots:
+            self._roots.remove(root)
+            await self._checker.set_folders(self._roots)
+
     async def close(self) -> None:
         """End the type services and free the models."""
         await self._checker.close()

@@ -43,7 +43,9 @@ _TELLING = ("identifier", "literal", "nil", "true", "false")
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
+    """A function of a file, `node` in the tree of `source`; `new` when the models cannot know it."""
+
     path: Path
     source: bytes
     node: Node
@@ -51,6 +53,7 @@ class _Place:
 
     @property
     def name(self) -> str:
+        """Its name, a method's with the receiver's type."""
         return function_name(self.node, self.source)
 
 
@@ -80,9 +83,9 @@ def infill_cases(
         rng = random.Random(digest)
         # The scarcest kind first: few functions are short enough for a body, nearly all have lines.
         for kind in reversed(GHOST_KINDS):
-            spans = list(_spans(kind, place)) if left.get(kind, 0) > 0 else []
-            if spans and judge.accepts_untouched(judge.package_of(place.path)):
-                role, start, end = rng.choice(spans)
+            offered = list(spans(kind, place)) if left.get(kind, 0) > 0 else []
+            if offered and judge.accepts_untouched(judge.package_of(place.path)):
+                role, start, end = rng.choice(offered)
                 chosen.append(_case(judge, module, kind, role, place, start, end))
                 left[kind] -= 1
                 break
@@ -148,12 +151,12 @@ def _digest(*parts: object) -> str:
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
 
 
-def _relative(judge: CompileJudge, place: _Place) -> str:
+def _relative(judge: CompileJudge, place: Place) -> str:
     return place.path.relative_to(judge.directory).as_posix()
 
 
-def _places(judge: CompileJudge, older: frozenset[tuple[str, str]]) -> list[_Place]:
-    places: list[_Place] = []
+def _places(judge: CompileJudge, older: frozenset[tuple[str, str]]) -> list[Place]:
+    places: list[Place] = []
     for package in judge.packages:
         folder = str(package.directory.relative_to(judge.directory))
         for path in package.go_files:
@@ -164,11 +167,11 @@ def _places(judge: CompileJudge, older: frozenset[tuple[str, str]]) -> list[_Pla
             if tree.root_node.has_error or not _is_utf8(source):
                 continue
             for node in functions(tree):
-                places.append(_Place(path, source, node, (folder, signature(node, source)) not in older))
+                places.append(Place(path, source, node, (folder, signature(node, source)) not in older))
     return places
 
 
-def _case(judge: CompileJudge, module: str, kind: GhostKind, role: str, place: _Place, start: int, end: int) -> Case:
+def _case(judge: CompileJudge, module: str, kind: GhostKind, role: str, place: Place, start: int, end: int) -> Case:
     return Case(
         module=module,
         file=_relative(judge, place),
@@ -194,7 +197,8 @@ def _with_comment(node: Node) -> int:
     return start.start_byte
 
 
-def _spans(kind: GhostKind, place: _Place) -> Iterator[tuple[str, int, int]]:
+def spans(kind: GhostKind, place: Place) -> Iterator[tuple[str, int, int]]:
+    """What may be taken out of a function as holes of this kind: role, and bytes [start, end) of its file."""
     body = place.node.child_by_field_name("body")
     if body is None:
         return
@@ -229,7 +233,7 @@ def _line_spans(body: Node, source: bytes) -> Iterator[tuple[str, int, int]]:
                 yield "rest of line", token.start_byte, rest[-1].end_byte
 
 
-def _expression_spans(place: _Place, body: Node) -> Iterator[tuple[str, int, int]]:
+def _expression_spans(place: Place, body: Node) -> Iterator[tuple[str, int, int]]:
     for hole in holes(place.node):
         if hole.piece == "expression" and hole.role in _ROLES:
             yield from _single_line(hole.role, hole.start, hole.end, place.source)
