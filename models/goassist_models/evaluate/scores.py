@@ -88,7 +88,7 @@ def _compiled(
     text = answer.taken(question.text, imports=imports).encode("utf-8", "surrogatepass")
     path = judge.directory / case.file
     try:
-        judgement = _judged(judge, path, text)
+        judgement = judge.build(judge.package_of(path), {path: text})
     except (GoassistError, OSError) as error:
         return None, "", f"the judge failed: {error}"[:_COMPLAINT_CHARS]
     if judgement.ok:
@@ -97,10 +97,6 @@ def _compiled(
         words = " ".join(judgement.output.split()) or "no word from it"
         return None, "", f"the judge failed: {words}"[:_COMPLAINT_CHARS]
     return False, _complaint(judgement, path), ""
-
-
-def _judged(judge: CompileJudge, path: Path, text: bytes) -> Judgement:
-    return judge.build(judge.package_of(path), {path: text})
 
 
 def _complaint(judgement: Judgement, path: Path) -> str:
