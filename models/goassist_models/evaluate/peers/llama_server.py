@@ -99,7 +99,7 @@ def _tool(name: str, work: Path, place: Path, report: native.Report) -> str:
     """Path of a build tool: the system's, else one from PyPI that lasts as long as the build."""
     if (found := shutil.which(name)) is not None:
         return found
-    target = work / "tools"
+    target = work / "tools" / name  # one each: pip does not add to the bin/ of another
     command = [*native._pip(), "install", "--no-deps", f"--target={target}", name]
     try:
         native._logged(command, None, place / f"{name}.log", report)
