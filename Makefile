@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo setup test counts check format lock picture clean
+.PHONY: demo setup test counts check format lock picture results page clean
 
 demo: setup
 	$(BIN)/goassist-lsp model pull
@@ -55,10 +55,29 @@ format:
 lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/python -m uv pip compile --quiet --universal --no-emit-index-url --no-emit-find-links --no-header \
-	  --no-emit-package llama-cpp-python --group dev pyproject.toml -o locks/dev.txt
+	  --no-emit-package llama-cpp-python --extra eval --group dev pyproject.toml -o locks/dev.txt
 
 picture: setup
 	$(BIN)/python scripts/demo.py --svg docs/demo.svg
+
+# The published page: every evaluation (hours; what is there already is not asked again), then its tables into the page.
+RESULTS ?= $(or $(GOASSIST_CACHE_DIR),$(HOME)/.cache/goassist)/eval/results
+MODELS := --model qwen2.5-coder-0.5b --model qwen2.5-coder-1.5b
+results: setup
+	$(BIN)/goassist-lsp model pull qwen2.5-coder-0.5b
+	$(BIN)/goassist-lsp model pull qwen2.5-coder-1.5b
+	$(BIN)/goassist-lsp eval infill --limit 160 $(MODELS) --llama-vim --out "$(RESULTS)/infill"
+	$(BIN)/goassist-lsp eval infill --limit 80 --systems goassist,ablations --out "$(RESULTS)/ablations"
+	$(BIN)/goassist-lsp eval typing $(MODELS) --llama-vim --out "$(RESULTS)/typing"
+	$(BIN)/goassist-lsp eval humaneval-x $(MODELS) --out "$(RESULTS)/humaneval-x"
+	$(BIN)/goassist-lsp eval perplexity $(MODELS) --out "$(RESULTS)/perplexity"
+	$(BIN)/goassist-lsp eval lint "$(RESULTS)/infill"
+	$(MAKE) --no-print-directory page
+
+# The page alone, from finished runs.
+page:
+	$(BIN)/goassist-lsp eval results "$(RESULTS)/infill" ablations="$(RESULTS)/ablations" "$(RESULTS)/typing" \
+	  "$(RESULTS)/humaneval-x" "$(RESULTS)/perplexity"
 
 clean:
 	rm -rf $(VENV)

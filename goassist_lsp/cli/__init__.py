@@ -12,6 +12,8 @@ from goassist_index.errors import GoassistError
 
 VERBS = ("complete", "check", "model", "doctor", "bench", "eval")
 EXIT_UNUSABLE = 2
+# What only some verbs need, by the extra that brings it.
+_EXTRAS = {"eval": ("jinja2", "pandas", "plotly", "rapidfuzz", "scipy")}
 
 
 def parser(names: Sequence[str] = VERBS) -> argparse.ArgumentParser:
@@ -69,6 +71,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = args.run(args)
     except GoassistError as error:
         print(f"error: {error}", file=sys.stderr)
+        return EXIT_UNUSABLE
+    except ModuleNotFoundError as error:
+        extra = next((extra for extra, names in _EXTRAS.items() if error.name in names), None)
+        if extra is None:
+            raise
+        cure = f"Install it with `pip install 'goassist-lsp[{extra}]'`"
+        print(f"error: {error.name} is not installed. {cure}", file=sys.stderr)
         return EXIT_UNUSABLE
     except BrokenPipeError:
         # The reader of our output has gone; nobody is left to be told.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,15 @@ def test_a_page_is_left_as_it_is_when_one_run_cannot_be_read(
     assert cli.main(["eval", "results", str(run.directory), str(tmp_path / "none"), "--write", str(page)]) == 2
     assert page.read_text() == PAGE
     assert str(tmp_path / "none") in capsys.readouterr().err
+
+
+def test_a_missing_extra_is_named_with_its_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "results.md"
+    page.write_text(PAGE)
+    run = finished_run(tmp_path / "run")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    assert cli.main(["eval", "results", str(run.directory), "--write", str(page)]) == 2
+    assert "pandas is not installed. Install it with `pip install 'goassist-lsp[eval]'`" in capsys.readouterr().err
+    assert page.read_text() == PAGE
