@@ -6,12 +6,13 @@ import argparse
 import shlex
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 from goassist_index.errors import ConfigError
 from goassist_lsp.cli.bench_report import progress
 from goassist_lsp.cli.eval.ours import ABLATIONS, FULL, RAW, OwnModels, Variant
-from goassist_models.evaluate.example import System
+from goassist_models.evaluate.example import Answer, Question, System
 from goassist_models.registry import resolve
 
 _GROUPS = {"goassist": (FULL,), "ablations": ABLATIONS, "raw": (RAW,)}
@@ -68,7 +69,7 @@ async def opened(args: argparse.Namespace) -> AsyncIterator[list[System]]:
 
                 say = partial(progress.print, markup=False)
                 making = llama_vim_system(path, f"llama.vim {short}", report=say, on_demand=True)
-                asked.append(await added(making))
+                asked.append(_leaving(await added(making)))
         for command in args.server or ():
             from goassist_lsp.cli.eval.peer_lsp import lsp_system
 
@@ -80,6 +81,17 @@ async def opened(args: argparse.Namespace) -> AsyncIterator[list[System]]:
         if not asked:
             raise ConfigError("nobody is asked", cure="Name --systems, --llama-vim, --server or --endpoint")
         yield asked
+
+
+def _leaving(peer: System) -> System:
+    """The peer, told at once that its place is left: else it begins to ask ahead, and leaving takes seconds."""
+
+    async def ask(question: Question) -> Answer:
+        answer = await peer.ask(question)
+        await peer.forget()
+        return answer
+
+    return replace(peer, ask=ask)
 
 
 def _variants(words: str) -> list[Variant]:
