@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import shutil
 import tempfile
 import time
@@ -18,7 +17,7 @@ from goassist_index.cachedir import cache_dir
 from goassist_index.errors import GoassistError
 from goassist_index.gotools import download_module
 from goassist_lsp.cli.bench_report import chosen_modules, open_module, progress
-from goassist_lsp.cli.eval import systems
+from goassist_lsp.cli.eval import report, systems
 from goassist_models.evaluate.example import Answer, Case, Example, System
 from goassist_models.evaluate.ghost import GHOST_KINDS, infill_cases, question, share_out, signatures, taken_out
 from goassist_models.evaluate.judge import CompileJudge
@@ -48,6 +47,7 @@ def register(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 when something was measured, 1 when there was no hole to ask about."""
+    report.need_libraries()
     specs = chosen_modules(args.modules, lambda spec: spec.split == args.subset)
     arguments = {"modules": [spec.name for spec in specs], "limit": args.limit, "seed": args.seed}
     out = args.out or cache_dir() / "eval" / f"infill-{args.subset}-{args.limit}-{args.seed}"
@@ -68,17 +68,12 @@ def markdown(run: Run) -> str:
 
 
 def _report(run: Run, inquiry: Inquiry, *, as_json: bool) -> int:
-    from goassist_models.evaluate.report import tables
-
     if not any(run.examples(system) for system in run.systems):
         progress.print("nothing was asked: no module could be had, or no hole was found in any", style="red")
         return 1
-    print(json.dumps(tables.summary(run), indent=2) if as_json else tables.markdown(run))
-    judged, waited = f"{inquiry.judged_s:.0f} s", f"{inquiry.waited_s:.0f} s"
-    progress.print(
-        f"the judge worked {judged} beside the systems, and was waited for {waited} at the end", markup=False
-    )
-    progress.print(f"kept in {run.directory}: `goassist-lsp eval report` makes a page of it", markup=False)
+    report.publish(run, run.directory / "report.html", as_json=as_json)
+    judge = f"the judge worked {inquiry.judged_s:.0f} s beside the systems, and was waited for {inquiry.waited_s:.0f} s"
+    progress.print(judge, markup=False)
     return 0
 
 
