@@ -264,6 +264,19 @@ def test_a_file_for_another_system_is_not_taken_for_one_that_compiles(tmp_path: 
     assert found.discarded["in no package that is built on this machine"] == 1
 
 
+def test_test_files_are_compiled_as_tests(tmp_path: Path) -> None:
+    repository = started(tmp_path)
+    text = 'package tool_test\n\nimport (\n\t"testing"\n\n\t"example.com/tool"\n)\n'
+    text += "\nfunc TestUpper(t *testing.T) {\n\tgot := tool.Upper(nil)\n\tt.Log(len(got))\n}\n"
+    commit(repository, "test", {"main_test.go": text})
+    commit(repository, "with code", {"main.go": MAIN + ADDED, "more_test.go": text.replace("Upper", "Longest")})
+    found = cases_of(repository, tmp_path)
+    assert [one.case.file for one in found.cases] == ["main.go", "main_test.go"]
+    assert found.discarded[ELSEWHERE] == 1
+    assert judged(found, found.cases[1], tmp_path, found.cases[1].case.truth) is True
+    assert judged(found, found.cases[1], tmp_path, "nowhere") is False
+
+
 def test_uncommitted_work_is_ignored_and_the_repository_stays_as_it_is(tmp_path: Path) -> None:
     repository = started(tmp_path)
     commit(repository, "add", {"main.go": MAIN + ADDED})

@@ -198,9 +198,6 @@ def _files(found: History, changes: list[Change]) -> list[_File]:
         return []
     files = []
     for change in own:
-        if change.new.endswith("_test.go"):
-            found.discarded["test files, which the judge does not compile"] += 1
-            continue
         source = repository.text(change.new_blob)
         if why := _unfit(source):
             found.discarded[why] += 1
@@ -323,7 +320,8 @@ def _complaint(tree: Path, module: str, path: str, source: bytes | None) -> str:
         raise
     except GoassistError as error:
         return f"{_UNBUILT}: {error.what}"
-    judgement = judge.build(package, {} if source is None else {file: source})
+    build = judge.build_tests if file.name.endswith("_test.go") else judge.build
+    judgement = build(package, {} if source is None else {file: source})
     return "" if judgement.ok else judgement.output or "no word from the compiler"
 
 
