@@ -67,6 +67,22 @@ class GoPackage:
     test_files: tuple[Path, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class PackageOrigin:
+    """Where an imported package comes from: its name, and its module (none for the standard library).
+
+    `main`: the module that was asked about. `version` is "" for it and for a module that a directory replaces; `time`
+    is when that version was made (RFC 3339), "" where the module cache does not know.
+    """
+
+    import_path: str
+    name: str
+    module: str
+    version: str
+    time: str
+    main: bool
+
+
 def go_binary() -> str:
     """Path of the `go` command. Raises ConfigError when there is none."""
     found = shutil.which("go")
@@ -145,6 +161,31 @@ def list_packages(
             f"go list names no package ({result.stderr.strip()[-300:] or 'no message'})", path=str(directory)
         )
     return packages
+
+
+def package_origins(directory: Path) -> dict[str, PackageOrigin]:
+    """Every package that the module in `directory` imports, its tests too, by import path. Nothing is compiled.
+
+    Raises GoassistError when the tool lists nothing at all.
+    """
+    arguments = ["list", "-e", "-deps", "-test", "-json=ImportPath,Name,Module", "./..."]
+    result = run_go(arguments, directory, environment={"GOWORK": "off"})
+    found = {}
+    for value in _json_values(result.stdout):
+        module = value.get("Module") or {}
+        used = module.get("Replace") or module
+        found[value["ImportPath"]] = PackageOrigin(
+            import_path=value["ImportPath"],
+            name=value.get("Name", ""),
+            module=module.get("Path", ""),
+            version=used.get("Version", ""),
+            time=used.get("Time", ""),
+            main=bool(module.get("Main")),
+        )
+    if not found:
+        words = result.stderr.strip()[-300:] or "no message"
+        raise GoassistError(f"go list names no package ({words})", path=str(directory))
+    return found
 
 
 def build_overlay(

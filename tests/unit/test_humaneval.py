@@ -118,6 +118,11 @@ def test_imports_are_those_of_the_setup_and_those_that_are_used() -> None:
     assert imported("return fmt.Sprint(math.Pi, rand.Int())\n}\n") == ["math", "fmt"]
 
 
+def test_a_package_that_the_test_alone_uses_is_imported() -> None:
+    test = "func TestLoud(t *testing.T) {\n    _ = math.Sqrt(float64(rand.Int()))\n}\n"
+    assert 'import "math"\n' in assembled(replace(PROBLEM, test=test), "return words[0]\n}\n")
+
+
 def test_a_package_in_a_comment_or_string_is_not_used_and_others_are_not_imported() -> None:
     assert imported('// strings.ToUpper\nreturn "sort.Strings"\n}\n') == []
     assert imported("return unicode.ToUpper(words[0])\n}\n") == []

@@ -72,7 +72,7 @@ def show(run: Run, *, as_json: bool) -> int:
     for sentence in advice.sentences:
         print(sentence)
     if run.header["discarded"]:
-        print("\nLeft out, by files: " + ", ".join(f"{n} {why}" for why, n in run.header["discarded"].items()) + ".")
+        print("\nFiles left out: " + ", ".join(f"{why} ({count})" for why, count in run.header["discarded"].items()))
     for system, error in run.header.get("given_up", {}).items():
         print(f"Given up: {system}: {error}")
     print(f"Each place and answer: {run.directory}")

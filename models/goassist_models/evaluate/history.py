@@ -43,7 +43,7 @@ _NEWER_GO = re.compile(r"requires go ?>=|requires newer Go|invalid go version")
 
 ELSEWHERE = "needs another file of the same commit"
 _UNBUILT = "in no package that is built on this machine"
-_NO_MODULE = "in no module"
+_NO_MODULE = "in no module before the commit"
 
 
 @dataclass(frozen=True, slots=True)

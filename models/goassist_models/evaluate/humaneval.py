@@ -4,8 +4,8 @@ The benchmark is Zheng et al., CodeGeeX (2023); its data file is given by the us
 evaluation does (codegeex/benchmark/humaneval-x/evaluate_humaneval_x.py): one test file of the test's set-up, the
 prompt without its imports, what was generated, the tests; of ten packages, those that the code uses are imported.
 So an import is neither asked of the model nor held against it, and any other package does not compile.
-Different here: a package counts as used where the code selects from it (there: where its name and a point stand
-anywhere, comments too); the language is Go 1.23 (there 1.18); vet is off; time is counted for the test alone.
+Different here: a package counts as used where code or test select from it (there: where its name and a point stand
+in the code, comments too, so that four tests do not compile beside right code that needs no `math`); the language is Go 1.23 (there 1.18); vet is off; time is counted for the test alone.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def assembled(problem: Problem, body: str) -> str:
     """The one file that is compiled."""
     code = _without_imports(f"{problem.prompt.rstrip()}\n{body}")
     there = _imports(problem.test_setup)
-    used = _selected(code)
+    used = _selected(f"{code}\n{problem.test}")
     extra = [name for name in PACKAGES if name not in there and name.rpartition("/")[2] in used]
     imports = "".join(f'import "{name}"\n' for name in extra)
     return f"{problem.test_setup.rstrip()}\n\n{imports}\n{code}\n{problem.test}"

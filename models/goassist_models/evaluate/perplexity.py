@@ -24,7 +24,8 @@ from goassist_index.syntax import functions, is_generated, parse
 from goassist_models.evaluate.example import Answer, Case, Example, Question
 from goassist_models.evaluate.ghost import Place, question, spans
 from goassist_models.evaluate.holes import holes
-from goassist_models.evaluate.report.statistics import CONFIDENCE, RESAMPLES, Estimate
+from goassist_models.evaluate.keystrokes import bootstrap_95
+from goassist_models.evaluate.report.statistics import Estimate
 from goassist_models.evaluate.runs import Run
 from goassist_models.infill import FORMS, InfillPrompt
 
@@ -36,7 +37,6 @@ UNHEALED = "-unhealed"
 FIRST_RELEASE = 24
 MIN_BODY_LINES = 3
 MAX_BODY_LINES = 30
-_SEED = 20_262
 # A line of api/go1.N.txt, as "pkg os, method (*Root) Mkdir(string, fs.FileMode) error #67002". What exists on some
 # platforms alone has them in brackets behind the package, and is left aside.
 _ADDED = re.compile(r"^pkg (?P<package>[^ ,]+), (?:func |method \(\*?(?P<type>\w+)[^)]*\) )(?P<name>\w+)[(\[]")
@@ -277,28 +277,14 @@ def _difference(own: _Sums, compared: _Sums) -> dict[str, float | int] | None:
 
 
 def _estimate(bits: Sequence[float], sizes: Sequence[int]) -> dict[str, float | int] | None:
-    """Sum of bits over sum of bytes, with its percentile bootstrap interval over functions; None for none.
+    """Sum of bits over sum of bytes, with its interval; None for none.
 
     A single function has no interval: low and high are its value.
     """
     if not bits:
         return None
-    import numpy as np
-
-    values, weights = np.asarray(bits, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
-    value = float(values.sum() / weights.sum())
-    if len(bits) == 1:
-        return Estimate(value, value, value, 1).as_json()
-    from scipy.stats import bootstrap
-
-    found = bootstrap(
-        (values, weights),
-        lambda b, s, axis: b.sum(axis=axis) / s.sum(axis=axis),
-        paired=True,
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(_SEED),
-    ).confidence_interval
-    return Estimate(value, float(found.low), float(found.high), len(bits)).as_json()
+    value = sum(bits) / sum(sizes)
+    low, high = bootstrap_95(list(zip(bits, sizes, strict=True)))
+    if low is None or high is None:
+        return Estimate(value, value, value, len(bits)).as_json()
+    return Estimate(value, low / 100, high / 100, len(bits)).as_json()
