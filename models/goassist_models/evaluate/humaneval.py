@@ -5,7 +5,8 @@ evaluation does (codegeex/benchmark/humaneval-x/evaluate_humaneval_x.py): one te
 prompt without its imports, what was generated, the tests; of ten packages, those that the code uses are imported.
 So an import is neither asked of the model nor held against it, and any other package does not compile.
 Different here: a package counts as used where code or test select from it (there: where its name and a point stand
-in the code, comments too, so that four tests do not compile beside right code that needs no `math`); the language is Go 1.23 (there 1.18); vet is off; time is counted for the test alone.
+in the code, comments too, so that four tests do not compile beside right code that has no use for their package);
+the language is Go 1.23 (there 1.18); vet is off; time is counted for the test alone.
 """
 
 from __future__ import annotations
