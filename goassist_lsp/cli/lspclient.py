@@ -268,11 +268,3 @@ def offset_at(text: str, position: Mapping[str, int]) -> int:
     end = text.find("\n", start)
     line = text[start : end if end >= 0 else len(text)].encode("utf-16-le")
     return start + len(line[: 2 * position["character"]].decode("utf-16-le", "ignore"))
-
-
-def apply_edits(text: str, edits: Sequence[Mapping[str, Any]]) -> str:
-    """`text` with LSP text edits made (they do not overlap; all positions are those of `text`)."""
-    spans = [(offset_at(text, e["range"]["start"]), offset_at(text, e["range"]["end"]), e["newText"]) for e in edits]
-    for start, end, new in sorted(spans, key=lambda span: span[0], reverse=True):
-        text = text[:start] + new + text[end:]
-    return text

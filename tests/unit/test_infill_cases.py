@@ -198,3 +198,82 @@ def test_holes_are_shared_out_evenly() -> None:
     shares = share_out(80, ["a", "b", "c", "d", "e"])
     assert all(count == 4 for counts in shares.values() for count in counts.values())
     assert sum(sum(counts.values()) for counts in share_out(7, ["a", "b"]).values()) == 7
+
+
+TWICE = """
+
+func TotalOfKeys(s *Store, keys []string) (int, error) {
+	sum, unknown := 0, 0
+	for _, key := range keys {
+		value, ok := s.items[key]
+		if !ok {
+			unknown = unknown + 1
+			continue
+		}
+		sum = sum + clamp(value, s.limit)
+	}
+	return sum, nil
+}
+
+func TotalOfNames(s *Store, keys []string) (int, error) {
+	sum, unknown := 0, 0
+	for _, key := range keys {
+		value, ok := s.items[key]
+		if !ok {
+			unknown = unknown + 1
+			continue
+		}
+		sum = sum + clamp(value, s.limit)
+	}
+	return sum, nil
+}
+"""
+TEST_SOURCE = """package small
+
+import "testing"
+
+func TestPut(t *testing.T) {
+	store := New(3)
+	count, err := store.Put("a", 1)
+	if err != nil || count != 1 {
+		t.Fatalf("Put: %d, %v", count, err)
+	}
+}
+
+func TestSum(t *testing.T) {
+	store := New(3)
+	if sum, err := store.Sum("b"); err == nil || sum != 0 {
+		t.Fatal("a key that is not there has been summed")
+	}
+}
+"""
+
+
+def test_functions_that_stand_nearly_the_same_elsewhere_give_no_cases(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text(f"module {NAME}\n\ngo 1.22\n")
+    (tmp_path / "small.go").write_text(SOURCE + TWICE)
+    found = made(CompileJudge.open(tmp_path), line=9)
+    assert {case.function for case in found} == {"New", "Store.Put", "Store.Sum", "clamp"}
+
+
+def test_some_cases_are_in_tests_and_say_so(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text(f"module {NAME}\n\ngo 1.22\n")
+    (tmp_path / "small.go").write_text(SOURCE)
+    (tmp_path / "small_test.go").write_text(TEST_SOURCE)
+    found = made(CompileJudge.open(tmp_path), line=2, expression=2)  # four holes: round(4 / ONE_TEST_IN) is none
+    assert not any("tests" in case.slices for case in found)
+    found = made(CompileJudge.open(tmp_path), line=4, expression=4)
+    in_tests = [case for case in found if case.file == "small_test.go"]
+    assert len(in_tests) == 1
+    assert "tests" in in_tests[0].slices
+    assert all("tests" not in case.slices for case in found if case.file == "small.go")
+    assert len({case.function for case in found}) == len(found)
+
+
+def test_tests_that_do_not_compile_give_no_cases(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text(f"module {NAME}\n\ngo 1.22\n")
+    (tmp_path / "small.go").write_text(SOURCE)
+    (tmp_path / "small_test.go").write_text(TEST_SOURCE.replace("New(3)", "NoSuch(3)"))
+    found = made(CompileJudge.open(tmp_path), line=4, expression=4)
+    assert found
+    assert {case.file for case in found} == {"small.go"}

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goassist_lsp.cli.lspclient import apply_edits, offset_at, position_at
+from goassist_lsp.cli.lspclient import offset_at, position_at
 
 TEXT = st.text(alphabet=st.sampled_from(["a", "\t", "\n", "é", "\U0001f600", "}"]), max_size=40)
 
@@ -21,11 +21,3 @@ def test_characters_are_counted_in_utf_16_units() -> None:
 def test_a_character_past_the_line_is_its_end() -> None:
     assert offset_at("ab\ncd", {"line": 0, "character": 99}) == 2
     assert offset_at("ab\ncd", {"line": 9, "character": 0}) == 5
-
-
-def test_edits_are_made_at_the_positions_of_the_text_before_them() -> None:
-    def edit(line: int, start: int, end: int, text: str) -> dict[str, object]:
-        span = {"start": {"line": line, "character": start}, "end": {"line": line, "character": end}}
-        return {"range": span, "newText": text}
-
-    assert apply_edits("one\ntwo", [edit(0, 0, 3, "1\n1"), edit(1, 1, 3, "WO")]) == "1\n1\ntWO"

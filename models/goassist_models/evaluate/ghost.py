@@ -1,14 +1,14 @@
 """Infill cases: places in recent functions where a user would want text, with the truth taken away.
 
 Kinds: "line" (the rest of a line), "expression", "block" (inside an if, for or case) and "body" (of a function).
-`eval infill` and `bench ghost` ask about the buffer with the hole; the whole function is not on disk meanwhile.
+`eval infill` asks about the buffer with the hole; the whole function is not on disk meanwhile.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,15 +27,19 @@ from goassist_index.syntax import (
     tokens,
     walk,
 )
+from goassist_models.evaluate.copies import Copies
+from goassist_models.evaluate.declarations import ModuleDeclarations
 from goassist_models.evaluate.example import Case, Question
 from goassist_models.evaluate.holes import holes
 from goassist_models.evaluate.judge import CompileJudge
+from goassist_models.evaluate.slices import slices_and_dependencies
 
 GhostKind = Literal["line", "expression", "block", "body"]
 GHOST_KINDS: tuple[GhostKind, ...] = ("line", "expression", "block", "body")
 MAX_BLOCK_LINES = 12
 MAX_BODY_LINES = 15
 MIN_TOKENS_BEFORE = 2
+ONE_TEST_IN = 8
 _MAX_FILE_BYTES = 400_000
 _BLOCK_OWNERS = frozenset({"if_statement", "for_statement"})
 _ROLES = frozenset({"member", "right side", "results", "arguments"})
@@ -72,26 +76,92 @@ def infill_cases(
 ) -> list[Case]:
     """Choose cases of one module, at most one a function, in functions that `older` lacks as far as there are any.
 
-    `module` names it in the cases. The same module, seed and counts give the same cases. There may be fewer than
-    `counts` asks for. The truth compiles: packages that do not are left out.
+    `module` names it in the cases. The same module, seed and counts give the same cases. One in ONE_TEST_IN is in a
+    test file, as far as there are any. There may be fewer than `counts` asks for. The truth compiles: packages that
+    do not are left out. So are functions that stand nearly the same elsewhere (copies.py).
     """
-    places = [(place, _digest(seed, module, _relative(judge, place), place.name)) for place in _places(judge, older)]
-    places.sort(key=lambda pair: (not pair[0].new, pair[1]))
-    left = dict(counts)
-    chosen: list[Case] = []
-    for place, digest in places:
-        rng = random.Random(digest)
-        # The scarcest kind first: few functions are short enough for a body, nearly all have lines.
-        for kind in reversed(GHOST_KINDS):
-            offered = list(spans(kind, place)) if left.get(kind, 0) > 0 else []
-            if offered and judge.accepts_untouched(judge.package_of(place.path)):
-                role, start, end = rng.choice(offered)
-                chosen.append(_case(judge, module, kind, role, place, start, end))
-                left[kind] -= 1
+    choice = _Choice(
+        judge, module, ModuleDeclarations.of(judge.directory, judge.packages), Copies.below(judge.directory)
+    )
+    ordered = [(_digest(seed, module, _relative(judge, place), place.name), place) for place in _places(judge, older)]
+    ordered.sort(key=lambda pair: (not pair[1].new, pair[0]))
+    in_tests = [pair for pair in ordered if _is_test(pair[1].path)]
+    chosen = choice.cases(in_tests, _for_tests(counts, _digest(seed, module)))
+    left = {kind: count - sum(case.kind == kind for _, case in chosen) for kind, count in counts.items()}
+    chosen += choice.cases([pair for pair in ordered if not _is_test(pair[1].path)], left)
+    return [case for _, case in sorted(chosen, key=lambda pair: (not pair[1].new, pair[0]))]
+
+
+def _for_tests(counts: Mapping[GhostKind, int], digest: str) -> dict[GhostKind, int]:
+    """How many cases of each kind are to be in test files; `digest` says which kinds come first."""
+    kinds = random.Random(digest).sample(GHOST_KINDS, len(GHOST_KINDS))
+    share = dict.fromkeys(GHOST_KINDS, 0)
+    for number in range(round(sum(counts.values()) / ONE_TEST_IN)):
+        kind = kinds[number % len(kinds)]
+        share[kind] = min(share[kind] + 1, counts.get(kind, 0))
+    return share
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What cases of one module are chosen with."""
+
+    judge: CompileJudge
+    module: str
+    declarations: ModuleDeclarations
+    copies: Copies
+
+    def cases(self, places: Iterable[tuple[str, Place]], counts: Mapping[GhostKind, int]) -> list[tuple[str, Case]]:
+        """Take one hole a place, in order, until there are `counts` of each kind."""
+        left = dict(counts)
+        chosen: list[tuple[str, Case]] = []
+        for digest, place in places:
+            if not any(left.values()):
                 break
-        if not any(left.values()):
-            break
-    return chosen
+            rng = random.Random(digest)
+            # The scarcest kind first: few functions are short enough for a body, nearly all have lines.
+            for kind in reversed(GHOST_KINDS):
+                offered = list(spans(kind, place)) if left.get(kind, 0) > 0 else []
+                span = self._eligible(place, offered, rng) if offered else None
+                if span is not None:
+                    chosen.append((digest, self._case(kind, place, *span)))
+                    left[kind] -= 1
+                    break
+        return chosen
+
+    def _eligible(
+        self, place: Place, offered: list[tuple[str, int, int]], rng: random.Random
+    ) -> tuple[str, int, int] | None:
+        package = self.judge.package_of(place.path)
+        accepts = self.judge.accepts_untouched_tests if _is_test(place.path) else self.judge.accepts_untouched
+        if self.copies.of_function(place.path, place.node.start_byte) is not None or not accepts(package):
+            return None
+        while offered:
+            role, start, end = rng.choice(offered)
+            if self.copies.of_lines(place.node, place.source, place.path, start, end) is None:
+                return role, start, end
+            offered.remove((role, start, end))
+        return None
+
+    def _case(self, kind: GhostKind, place: Place, role: str, start: int, end: int) -> Case:
+        slices, dependencies = slices_and_dependencies(
+            self.declarations, place.path, place.source, place.node, start, end
+        )
+        return Case(
+            module=self.module,
+            file=_relative(self.judge, place),
+            kind=kind,
+            role=role,
+            function=place.name,
+            new=place.new,
+            start=start,
+            end=end,
+            function_start=_with_comment(place.node),
+            function_end=place.node.end_byte,
+            truth=place.source[start:end].decode("utf-8"),
+            slices=slices,
+            dependencies=dependencies,
+        )
 
 
 def question(case: Case, root: Path) -> Question:
@@ -155,11 +225,10 @@ def _relative(judge: CompileJudge, place: Place) -> str:
     return place.path.relative_to(judge.directory).as_posix()
 
 
-def _places(judge: CompileJudge, older: frozenset[tuple[str, str]]) -> list[Place]:
-    places: list[Place] = []
+def _places(judge: CompileJudge, older: frozenset[tuple[str, str]]) -> Iterator[Place]:
     for package in judge.packages:
         folder = str(package.directory.relative_to(judge.directory))
-        for path in package.go_files:
+        for path in (*package.go_files, *package.test_files):
             source = path.read_bytes()
             if len(source) > _MAX_FILE_BYTES or is_generated(source) or b"\r" in source:
                 continue
@@ -167,24 +236,11 @@ def _places(judge: CompileJudge, older: frozenset[tuple[str, str]]) -> list[Plac
             if tree.root_node.has_error or not _is_utf8(source):
                 continue
             for node in functions(tree):
-                places.append(Place(path, source, node, (folder, signature(node, source)) not in older))
-    return places
+                yield Place(path, source, node, (folder, signature(node, source)) not in older)
 
 
-def _case(judge: CompileJudge, module: str, kind: GhostKind, role: str, place: Place, start: int, end: int) -> Case:
-    return Case(
-        module=module,
-        file=_relative(judge, place),
-        kind=kind,
-        role=role,
-        function=place.name,
-        new=place.new,
-        start=start,
-        end=end,
-        function_start=_with_comment(place.node),
-        function_end=place.node.end_byte,
-        truth=place.source[start:end].decode("utf-8"),
-    )
+def _is_test(path: Path) -> bool:
+    return path.name.endswith("_test.go")
 
 
 def _with_comment(node: Node) -> int:
