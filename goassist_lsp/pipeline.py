@@ -5,18 +5,20 @@ Editor, command line and evaluation all call it, so that a score measures what a
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from goassist_index.errors import CheckerUnavailable
-from goassist_index.verdict import Verdict
+from goassist_index.verdict import LegalNames, Verdict
 from goassist_lsp import postprocess, rank
 from goassist_lsp.context.cursor import context_at
 from goassist_lsp.context.trigger import skip_reason
 from goassist_lsp.generate import prompt, stopping
+from goassist_lsp.generate.names import NameGuide
 from goassist_lsp.generate.reuse import CompletionCache
 from goassist_lsp.postprocess.cutback import shorter_versions
 from goassist_lsp.settings import Settings
@@ -36,6 +38,8 @@ log = logging.getLogger(__name__)
 # When the greedy answer fails the check, others are drawn from the same prompt before silence is kept.
 SECOND_DRAW = 3
 SECOND_DRAW_TEMPERATURE = 0.7
+# A question about names stands in the way of the next token; who cannot answer in this time is not asked again.
+NAMES_LIMIT_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +47,12 @@ class Stages:
     """Which stages run; users have all of them, evaluation switches them off in turn to see what they are worth.
 
     `trim`: a generation ends, and is cut, where the hole ends. `filters`: all other post-processing too.
-    The check is a setting, form and healing are the prompt's.
+    `names`: decoding is held to names that exist. The check is a setting, form and healing are the prompt's.
     """
 
     trim: bool = True
     filters: bool = True
+    names: bool = True
     cut_back: bool = True
     second_draw: bool = True
 
@@ -99,6 +104,7 @@ class CompletionPipeline:
                     max_tokens=self._max_tokens(context),
                     n=limit,
                     until=stopping.until(context) if self._stages.trim else None,
+                    refuses=self._guide(context, run),
                 )
             shown = await self._generated(request, context, cancel, run)
             again = self._stages.second_draw and "check" not in run.degraded
@@ -123,6 +129,28 @@ class CompletionPipeline:
 
     def _max_tokens(self, context: CursorContext) -> int:
         return self._settings.max_tokens_block if context.multiline else self._settings.max_tokens_line
+
+    def _guide(self, context: CursorContext, run: _Run) -> Callable[[str, str], bool] | None:
+        """What the engine's token loop asks about each token; None where nothing can be said of names."""
+        checker, loop = self._checker, asyncio.get_running_loop()
+        if checker is None or not (self._stages.names and self._settings.check_types and context.in_function):
+            return None
+
+        def ask(said: str) -> LegalNames | None:
+            # Called from the engine's own thread, while this loop waits for the engine.
+            if "names" in run.degraded:
+                return None
+            with run.timed("names"):
+                asked = asyncio.run_coroutine_threadsafe(checker.legal(context.snapshot, context.offset, said), loop)
+                try:
+                    return asked.result(NAMES_LIMIT_S)
+                except (TimeoutError, CheckerUnavailable) as error:
+                    asked.cancel()
+                    log.info("decoding goes on without names: %r", error)
+                    run.degrade("names")
+                    return None
+
+        return NameGuide(context, ask).refuses
 
     async def _generated(
         self, request: GenerateRequest, context: CursorContext, cancel: CancelToken, run: _Run

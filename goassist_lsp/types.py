@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from goassist_index.boundary import Hole
-from goassist_index.verdict import Verdict
+from goassist_index.verdict import LegalNames, Verdict
 from goassist_models.engine import Generation
 
 HoleKind = Literal["expression", "line", "block", "body"]
@@ -126,5 +126,12 @@ class Checker(Protocol):
         `complete`: the insert is the whole content of its block, so no later line of that block cures anything.
 
         Raises CheckerUnavailable when the service cannot be had at all.
+        """
+        ...
+
+    async def legal(self, snapshot: DocumentSnapshot, offset: int, said: str) -> LegalNames | None:
+        """Names that may stand at `offset` (code points) behind `said`, which is not in the snapshot.
+
+        None where that cannot be said. Raises CheckerUnavailable when the service cannot be had at all.
         """
         ...

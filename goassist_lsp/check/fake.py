@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from goassist_index.verdict import Diagnostic, Verdict
+from goassist_index.verdict import Diagnostic, LegalNames, Verdict
 from goassist_lsp.types import DocumentSnapshot
 
 
 class FakeChecker:
     """Rejects inserts by a word in them; `asked` keeps what was asked, in order."""
 
-    def __init__(self, bad: str | None = None, error: Exception | None = None) -> None:
+    def __init__(self, bad: str | None = None, error: Exception | None = None, legal: LegalNames | None = None) -> None:
         self.bad = bad
         self.error = error
+        self.names = legal
         self.asked: list[str] = []
 
     async def check(
@@ -22,6 +23,12 @@ class FakeChecker:
             raise self.error
         self.asked.extend(inserts)
         return tuple(self._verdict(insert) for insert in inserts)
+
+    async def legal(self, snapshot: DocumentSnapshot, offset: int, said: str) -> LegalNames | None:
+        """Say the names given at construction; raises `error` instead, if one was given."""
+        if self.error is not None:
+            raise self.error
+        return self.names
 
     def _verdict(self, insert: str) -> Verdict:
         if self.bad is None or self.bad not in insert:

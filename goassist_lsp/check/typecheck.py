@@ -12,7 +12,7 @@ from typing import Any
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import CheckerUnavailable
 from goassist_index.typeservice import LOADING_LIMIT_S, TypeService
-from goassist_index.verdict import Verdict
+from goassist_index.verdict import LegalNames, Verdict
 from goassist_index.workspace import workspace_root
 from goassist_lsp.types import DocumentSnapshot
 
@@ -64,6 +64,11 @@ class TypeChecker:
             complete=complete,
             loading_limit_s=self._loading_limit_s,
         )
+
+    async def legal(self, snapshot: DocumentSnapshot, offset: int, said: str) -> LegalNames | None:
+        """Names that the type service allows behind `said`; see `Checker`."""
+        service = await self._service_for(snapshot.path)
+        return await service.legal(snapshot.path, snapshot.text, len(snapshot.text[:offset].encode()), said)
 
     async def document_changed(self, path: Path, text: str) -> None:
         """Tell the service of an unsaved buffer, so that other files are checked against it."""

@@ -31,7 +31,7 @@ CLOSER_OF = {"(": ")", "[": "]", "{": "}"}
 
 # Go inserts a semicolon at a line's end after these (spec, "Semicolons").
 _ENDS_STATEMENT_WORDS = frozenset({"break", "continue", "fallthrough", "return"})
-_KEYWORDS = frozenset(
+KEYWORDS = frozenset(
     {
         "break",
         "case",
@@ -75,7 +75,7 @@ class Token:
     def ends_statement(self) -> bool:
         """Whether a line may end in this token without the statement going on."""
         if self.kind == "word":
-            return self.text not in _KEYWORDS or self.text in _ENDS_STATEMENT_WORDS
+            return self.text not in KEYWORDS or self.text in _ENDS_STATEMENT_WORDS
         return self.kind in ("string", "close") or self.text in ("++", "--", ";")
 
     @property

@@ -15,7 +15,7 @@ from typing import Any
 
 from goassist_index.errors import CheckerUnavailable, SourceError
 from goassist_index.gobuild import build_type_service
-from goassist_index.verdict import Diagnostic, Unfinished, Verdict
+from goassist_index.verdict import Diagnostic, LegalNames, Unfinished, Verdict
 from goassist_index.wire import Pipe, ReplyError, ServiceGone
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 LOADING_LIMIT_S = 10.0
 # Beyond the loading limit: the check itself, which takes milliseconds unless the machine is overloaded.
 ANSWER_LIMIT_S = 10.0
+# A question in the middle of a generation: who is not ready is not waited for.
+_NO_WAIT_MS = 1
 _FIRST_BACKOFF_S = 0.2
 _LAST_BACKOFF_S = 30.0
 # A process that lived this long was healthy: its end does not count towards the back-off.
@@ -157,8 +159,25 @@ class TypeService:
         """What may follow the dot before a byte offset; see gotypes/facts.go for the keys."""
         return await self._about("members", path, offset)
 
-    async def _about(self, method: str, path: Path, offset: int) -> dict[str, Any]:
-        params = {"file": str(path.absolute()), "offset": offset, "wait_ms": int(LOADING_LIMIT_S * 1000)}
+    async def legal(self, path: Path, text: str, offset: int, said: str) -> LegalNames | None:
+        """Names that may stand at a byte offset of `text` (which becomes the file's overlay) behind `said`.
+
+        None: it cannot be said, so every name may. Does not wait for a package that is not loaded.
+        Raises CheckerUnavailable when the service cannot be started, SourceError for an offset outside of the text.
+        """
+        path = path.absolute()
+        params: dict[str, Any] = {"said": said, "wait_ms": _NO_WAIT_MS}
+        if self._overlays.get(path) != text:
+            self._overlays[path] = text
+            params["text"] = text
+        result = await self._about("legal", path, offset, **params)
+        if not result.get("kind"):
+            return None
+        names, packages = frozenset(result["names"]), frozenset(result["packages"])
+        return LegalNames(result["kind"], names, packages, bool(result["asserts"]))
+
+    async def _about(self, method: str, path: Path, offset: int, **more: Any) -> dict[str, Any]:
+        params = {"file": str(path.absolute()), "offset": offset, "wait_ms": int(LOADING_LIMIT_S * 1000), **more}
         try:
             result = await asyncio.wait_for(self._ask(method, params), LOADING_LIMIT_S + ANSWER_LIMIT_S)
         except (TimeoutError, ServiceGone):

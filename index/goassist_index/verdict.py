@@ -1,4 +1,4 @@
-"""Values of the type check: what the Go type service says about candidates. Filled by typeservice.py."""
+"""Values of the type check: what the Go type service says about candidates and places. Filled by typeservice.py."""
 
 from __future__ import annotations
 
@@ -55,3 +55,18 @@ class Unfinished:
     col: int
     message: str
     final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LegalNames:
+    """Names that may stand at one place; all others are wrong there.
+
+    `kind`: "member" behind a dot, "key" in a struct's literal (where other names may stand as values), "name"
+    elsewhere. `packages` may be used there once they are imported. `asserts`: what stands before the dot is an
+    interface, so that a type assertion may follow it.
+    """
+
+    kind: Literal["member", "key", "name"]
+    names: frozenset[str]
+    packages: frozenset[str] = frozenset()
+    asserts: bool = False

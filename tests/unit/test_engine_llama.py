@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from goassist_index.errors import ModelError
-from goassist_models.engine import CancelToken, GenerateRequest, Generation
+from goassist_models.engine import CancelToken, GenerateRequest, Generation, Resume
 from goassist_models.engine.llama import LlamaEngine, LlamaSettings
 from goassist_models.infill import FORMS, InfillPrompt
 from support import tiny_gguf
@@ -266,3 +266,45 @@ async def test_model_that_the_library_rejects_is_an_error(tmp_path: Path) -> Non
     )
     with pytest.raises(ModelError, match=r"odd\.gguf"):
         await LlamaEngine.load(path, SETTINGS)
+
+
+async def test_a_refused_token_gives_way_to_the_next_likely_one(engine: LlamaEngine) -> None:
+    free = await ask(engine, "fmt.")
+    held = await ask(engine, "fmt.", refuses=lambda said, piece: (said + piece).startswith("C"))
+    assert (free.text, held.text) == ("Close(err)", "Println(err)")
+    assert free.refused == 0
+    assert held.refused > 0
+    assert held.mean_logprob < free.mean_logprob
+
+
+async def test_what_is_refused_sees_the_text_without_healed_bytes(engine: LlamaEngine) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def refuses(said: str, piece: str) -> bool:
+        seen.append((said, piece))
+        return False
+
+    assert (await ask(engine, "fmt.Pri", refuses=refuses)).text == "ntln(err)"
+    assert seen[0] == ("", "ntln")
+    assert all(said == "".join(piece for _, piece in seen[:number]) for number, (said, _) in enumerate(seen))
+
+
+async def test_a_place_where_everything_is_refused_ends_the_text(engine: LlamaEngine) -> None:
+    held = await ask(engine, "fmt.", refuses=lambda said, piece: said == "Close")
+    assert held.text == "Close"
+    assert held.finish_reason in ("eos", "stop")  # an end may always come
+    assert (await ask(engine, "fmt.Pri", refuses=lambda said, piece: True)).text == ""
+
+
+async def test_a_generation_is_resumed_behind_some_of_its_tokens_without_another(engine: LlamaEngine) -> None:
+    free = await ask(engine, "fmt.")
+    assert free.text == "Close(err)"
+    at = next(number for number, step in enumerate(free.steps) if step.end == len("Close"))
+    again = await ask(engine, "fmt.", resume=Resume(free, at, frozenset({free.steps[at].token})))
+    assert again.text == "Println(err)"
+    assert again.timings.read_tokens <= 2
+    inside = next(number for number, step in enumerate(free.steps) if free.text[: step.end] == "Close(err")
+    other = await ask(engine, "fmt.", resume=Resume(free, inside, frozenset({free.steps[inside].token})))
+    assert other.text == "Close()"
+    assert other.steps[:inside] == free.steps[:inside]
+    assert sum(step.logprob for step in other.steps) / len(other.steps) == pytest.approx(other.mean_logprob)

@@ -28,7 +28,7 @@ from goassist_models.infill import FORMS, InfillPrompt
 # In an editor a file's package is loaded long before the first question about it.
 _LOADING_LIMIT_S = 180.0
 _ALL_ON = Stages()
-_ALL_OFF = Stages(trim=False, filters=False, cut_back=False, second_draw=False)
+_ALL_OFF = Stages(trim=False, filters=False, names=False, cut_back=False, second_draw=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ RAW = Variant(
 # Each stage off in turn. What has another prompt stands last: it costs a reading.
 ABLATIONS = (
     Variant("no check", "shown without type check", settings={"check_types": False}),
+    Variant("no names", "decoding is not held to names that exist", Stages(names=False)),
     Variant("no cut back", "what fails the check is not shortened", Stages(cut_back=False)),
     Variant("no second draw", "nothing is drawn when the first answer fails", Stages(second_draw=False)),
     Variant("no trimming", "no end of hole, in generation or after", Stages(trim=False)),
@@ -205,7 +206,8 @@ def _silence(completion: Completion) -> str:
 class Remembering:
     """An engine that answers a request at once that it has answered before, until it is told to forget.
 
-    `until` is not compared: for one prompt it is the same, or there is none. Implements the Engine protocol.
+    `until` and `refuses` are not compared: for one prompt they are the same, or there is none. Implements the Engine
+    protocol.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -223,7 +225,8 @@ class Remembering:
 
     async def generate(self, request: GenerateRequest, cancel: CancelToken) -> tuple[Generation, ...]:
         """Answer the request, from memory where it was asked before."""
-        key = (*astuple(replace(request, until=None)), request.until is None)
+        plain = replace(request, until=None, refuses=None)
+        key = (*astuple(plain), request.until is None, request.refuses is None)
         if key not in self._known:
             self._known[key] = await self._engine.generate(request, cancel)
         return self._known[key]

@@ -72,9 +72,9 @@ func fillers(src []byte, from, to int) []string {
 	for _, b := range spareAfter {
 		openers = closingOpener(b.tok) + openers
 	}
-	found := []string{"", "_", "{", "_ {", ";_;_ {", "_ = _", "_: _,", "_:", "_()", "_{}", "func() {"}
+	found := []string{"", "_", "{", "_ {", "_; _ {", "_; _; _ {", ";_;_ {", "_ = _", "_: _,", "_:", "_()", "_{}", "func() {"}
 	if closers != "" {
-		found = append(found, "_"+closers, closers, "_"+closers+" {", closers+" {", "_: _"+closers)
+		found = append(found, "_"+closers, closers, "_"+closers+" {", "_"+closers+"; _ {", closers+" {", "_: _"+closers)
 	}
 	if openers != "" {
 		found = append(found, "_"+openers, openers, "_ := "+openers, "_"+openers+"_")

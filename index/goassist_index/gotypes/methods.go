@@ -14,6 +14,7 @@ var methods = map[string]func(*session, json.RawMessage) (func() (any, error), e
 	"close":   closeMethod,
 	"check":   checkMethod,
 	"facts":   factsMethod,
+	"legal":   legalMethod,
 	"members": membersMethod,
 	"stats":   statsMethod,
 }
@@ -27,6 +28,8 @@ type fileParams struct {
 	End     *int     `json:"end"`
 	Inserts []string `json:"inserts"`
 	WaitMS  int      `json:"wait_ms"`
+	// Said stands at Offset, before the place that is asked about.
+	Said string `json:"said"`
 	// Whole says that each insert is all that its block is to hold: no later line of the block cures anything.
 	Whole bool `json:"whole"`
 }

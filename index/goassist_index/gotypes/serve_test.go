@@ -163,7 +163,7 @@ func TestMembersFollowADot(t *testing.T) {
 func viewOf(t *testing.T, p *project, text, mark string, ask func(*view) any) (answer any) {
 	t.Helper()
 	err := p.session.within(p.path("f.go"), time.Minute, func(d *directory, f *sourceFile) error {
-		v := d.viewAt(f, strings.Index(text, mark)+len(mark))
+		v := d.viewAt(f, strings.Index(text, mark)+len(mark), "")
 		if v == nil {
 			t.Fatalf("no view after %q", mark)
 		}

@@ -21,11 +21,12 @@ type view struct {
 	at    token.Pos  // where the hole's name begins
 	path  []ast.Node // nodes around the hole, outermost first
 	hole  *ast.Ident // the identifier in the hole, with what was typed of it; nil where the filler is another
+	exact bool       // whether no other line of the declaration had to be left out
 }
 
-// viewAt parses and checks the declaration around data[at:at]. It returns nil outside of functions and where
-// nothing parses.
-func (d *directory) viewAt(f *sourceFile, at int) *view {
+// viewAt parses and checks the declaration around data[at:at], with said before the hole there: what a model has
+// written so far. It returns nil outside of functions and where nothing parses.
+func (d *directory) viewAt(f *sourceFile, at int, said string) *view {
 	p := &place{dir: d, file: f, focus: d.focusOn(f), baseOpen: -1}
 	found := false
 	for _, s := range f.divided().segments {
@@ -43,8 +44,8 @@ func (d *directory) viewAt(f *sourceFile, at int) *view {
 	for to < len(data) && isWordByte(data[to]) {
 		to++
 	}
-	p.hole = hole{src: data, from: from, to: to}
-	u := p.filled()
+	p.hole = hole{src: splice(data, from, from, []byte(said)), from: from + len(said), to: to + len(said)}
+	u, exact := p.filled([]byte(said))
 	if u == nil {
 		return nil
 	}
@@ -52,7 +53,7 @@ func (d *directory) viewAt(f *sourceFile, at int) *view {
 		u.release()
 		return nil
 	}
-	v := &view{place: p, unit: u, at: u.pos(from)}
+	v := &view{place: p, unit: u, at: u.pos(p.hole.from), exact: exact}
 	v.info = &types.Info{
 		Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{},
 		Types: map[ast.Expr]types.TypeAndValue{}, Scopes: map[ast.Node]*types.Scope{},
@@ -71,11 +72,18 @@ func (d *directory) viewAt(f *sourceFile, at int) *view {
 	return v
 }
 
-// filled parses the declaration with the first filler that lets it parse.
-func (p *place) filled() *unit {
+// filled parses the declaration with the first filler that lets it parse. exact is false where broken lines
+// elsewhere in it had to be left out.
+func (p *place) filled(said []byte) (u *unit, exact bool) {
 	name := p.focus.pkg.Name()
+	first := []string{"_"}
+	if open, _, _ := unpaired(said); len(open) > 0 {
+		// What was said opens brackets of its own, which the text behind the hole does not close.
+		closed := "_" + strings.ReplaceAll(closersFor(open), "\n", "")
+		first = []string{closed, closed + " {", closed + "; _ {", "_"}
+	}
 	try := func(h hole) *unit {
-		for _, filler := range append([]string{"_"}, fillers(h.src, h.from, h.to)...) {
+		for _, filler := range append(first, fillers(h.src, h.from, h.to)...) {
 			text := h.fill(bytes.ReplaceAll([]byte(filler), []byte{'_'}, []byte(holeName)))
 			open, _, _ := unpaired(text)
 			u := p.dir.parseUnit(name, append(text, closersFor(open)...), h.from, h.from+len(filler))
@@ -87,13 +95,13 @@ func (p *place) filled() *unit {
 		return nil
 	}
 	if u := try(p.hole); u != nil {
-		return u
+		return u, true
 	}
 	m := p.dir.mend(name, p.hole)
 	if !m.ok || len(m.patches) == 0 {
-		return nil
+		return nil, false
 	}
-	return try(m.applied(p.hole))
+	return try(m.applied(p.hole)), false
 }
 
 // typeString names a type as the file would: without its own package.
@@ -125,7 +133,7 @@ func askedAbout(s *session, raw json.RawMessage, answer func(*view) any) (func()
 			if p.Offset < 0 || p.Offset > len(f.text.data) {
 				return badRequest("offset %d is not in the text of %d bytes", p.Offset, len(f.text.data))
 			}
-			if v := d.viewAt(f, p.Offset); v != nil {
+			if v := d.viewAt(f, p.Offset, p.Said); v != nil {
 				defer v.unit.release()
 				result = answer(v)
 			}

@@ -7,6 +7,17 @@ from goassist_models.engine.base import (
     GenerateRequest,
     Generation,
     GenerationTimings,
+    Resume,
+    Step,
 )
 
-__all__ = ["CancelToken", "Engine", "FinishReason", "GenerateRequest", "Generation", "GenerationTimings"]
+__all__ = [
+    "CancelToken",
+    "Engine",
+    "FinishReason",
+    "GenerateRequest",
+    "Generation",
+    "GenerationTimings",
+    "Resume",
+    "Step",
+]

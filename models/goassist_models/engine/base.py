@@ -32,7 +32,9 @@ class CancelToken:
 class GenerateRequest:
     """What to generate. `temperature` 0 is greedy (then the first of `n` is greedy, the others sampled).
 
-    `until` is asked with the text so far after each token; True ends that sequence ("stop").
+    `until` is asked with the text so far after each token; True ends that sequence ("stop"). `refuses` is asked with
+    the text so far and what a token would add to it; True: the next likely token is taken instead. `resume`: go on
+    within an earlier generation. Engines that have no say in their tokens leave the last two alone.
     """
 
     prompt: InfillPrompt
@@ -42,6 +44,17 @@ class GenerateRequest:
     top_p: float = 0.95
     seed: int = 0
     until: Callable[[str], bool] | None = None
+    refuses: Callable[[str, str], bool] | None = None
+    resume: Resume | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on in the middle of a generation of the same prompt: behind its first `keep` tokens, without `barred` next."""
+
+    generation: Generation
+    keep: int
+    barred: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +69,28 @@ class GenerationTimings:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One generated text: what follows the prompt's last byte (healed bytes already taken off)."""
+    """One generated text: what follows the prompt's last byte (healed bytes already taken off).
+
+    `steps` are its tokens, healed ones too; empty where the engine does not know them. `refused` counts the tokens
+    that were not taken because of `refuses`.
+    """
 
     text: str
     finish_reason: FinishReason
     tokens: int = 0
     mean_logprob: float = 0.0
     timings: GenerationTimings = GenerationTimings()
+    steps: tuple[Step, ...] = ()
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One token: its id, natural log-probability, and the length of the generation's text behind it (code points)."""
+
+    token: int
+    logprob: float
+    end: int
 
 
 class Engine(Protocol):

@@ -20,6 +20,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from goassist_index.errors import GoassistError, ModelError
 from goassist_models import gguf_header, native
 from goassist_models.engine.base import CancelToken, GenerateRequest, Generation, GenerationTimings
@@ -34,6 +36,7 @@ from goassist_models.infill import InfillPrompt, tokens_of
 _log = logging.getLogger(__name__)
 _DIVERSE_TEMPERATURE = 0.6  # of the generations after the first, when greedy ones are asked for
 _CLOSE_TIMEOUT_S = 10.0
+_MOST_REFUSALS = 64  # of tokens at one place; each costs a search for the next likely one
 _T = TypeVar("_T")
 
 
@@ -230,6 +233,8 @@ class LlamaEngine:
         if stopped():
             return (Generation("", "cancelled"),) * count
         tokens, tie = self.vocabulary.prompt_tokens(request.prompt, heal_words=self.settings.heal_words)
+        kept = request.resume.generation.steps[: request.resume.keep] if request.resume is not None else ()
+        tokens += [step.token for step in kept]
         room = self._context.n_ctx - len(tokens)
         if room < min(count, request.max_tokens):
             raise self._too_long(tokens)
@@ -245,10 +250,13 @@ class LlamaEngine:
             )
             for index in range(count)
         ]
+        for sequence in sequences:
+            for step in kept:
+                sequence.accept(step.token, self.vocabulary.pieces[step.token], step.logprob)
         start_s = time.perf_counter()
         if read.logits is not None:
             limit = min(request.max_tokens, room // count)
-            self._grow(sequences, read.logits, len(tokens), limit, request, stopped)
+            self._grow(sequences, read.logits, len(tokens) - len(kept), limit, request, stopped)
         generate_ms = (time.perf_counter() - start_s) * 1000
         timings = GenerationTimings(len(tokens) + bool(tie), read.read_tokens, read.read_ms, generate_ms)
         return tuple(sequence.generation(timings) for sequence in sequences)
@@ -294,9 +302,11 @@ class LlamaEngine:
             return
         self._context.fork(len(sequences))
         live, rows = sequences, [logits] * len(sequences)
+        barred = request.resume.barred if request.resume is not None else frozenset()
         while True:
             for sequence, row in zip(live, rows, strict=True):
-                self._extend(sequence, row, limit, request)
+                self._extend(sequence, row, limit, request, barred)
+            barred = frozenset()
             live = [sequence for sequence in live if sequence.finish_reason is None]
             if not live or stopped():
                 break
@@ -313,13 +323,29 @@ class LlamaEngine:
                 self.speed.generate_tokens_per_s = 0.9 * known + 0.1 * speed if known else speed
         self._context.join(len(sequences))
 
-    def _extend(self, sequence: GrowingSequence, row: Logits, limit: int, request: GenerateRequest) -> None:
+    def _extend(
+        self, sequence: GrowingSequence, row: Logits, limit: int, request: GenerateRequest, barred: frozenset[int]
+    ) -> None:
         """Choose `sequence`'s next token from its logits, or end it."""
         allowed = self.vocabulary.healing.allowed(sequence.tie) if sequence.tie else None
         if allowed is not None and not len(allowed):
             sequence.finish_reason = "stop"  # a tie that this vocabulary cannot spell on from here
             return
         token, logprob = choose(row, allowed, sequence.temperature, request.top_p, sequence.rng)
+        total = float(row[token]) - logprob
+        refusals = 0
+        while token in barred or self._refused(sequence, token, request):
+            refusals += 1
+            if refusals == 1:
+                row = row.copy()
+            row[token] = -np.inf
+            if refusals > _MOST_REFUSALS or (allowed is not None and np.isneginf(row[allowed]).all()):
+                sequence.finish_reason = "stop"  # nothing that is likely may stand here
+                return
+            token, _ = choose(row, allowed, sequence.temperature, request.top_p, sequence.rng)
+            # Its probability among all tokens: how far the model was made to go from what it wanted counts.
+            logprob = float(row[token]) - total
+        sequence.refused += refusals
         if token in self.vocabulary.ends:
             sequence.finish_reason = "eos"
             return
@@ -328,6 +354,12 @@ class LlamaEngine:
             sequence.finish_reason = "stop"
         elif sequence.untied_tokens >= limit:
             sequence.finish_reason = "length"
+
+    def _refused(self, sequence: GrowingSequence, token: int, request: GenerateRequest) -> bool:
+        if request.refuses is None or token in self.vocabulary.ends:
+            return False
+        added = sequence.would_add(self.vocabulary.pieces[token])
+        return bool(added) and request.refuses(sequence.text, added)
 
 
 def _stop_at_exit(reference: weakref.ref[LlamaEngine]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from goassist_models.engine.base import FinishReason, Generation, GenerationTimings
+from goassist_models.engine.base import FinishReason, Generation, GenerationTimings, Step
 from goassist_models.engine.sampling import Logits
 
 
@@ -49,14 +49,26 @@ class GrowingSequence:
         self.untied_tokens = 0
         self.text = ""
         self.finish_reason: FinishReason | None = None
-        self._logprob_sum = 0.0
+        self.refused = 0
+        self._steps: list[Step] = []
         # A token may end inside a character: the decoder holds its first bytes back until the rest comes.
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def accept(self, token: int, piece: bytes, logprob: float) -> bool:
         """Take a chosen token; return whether text was added: not while tie or character is unfinished."""
         self.tokens.append(token)
-        self._logprob_sum += logprob
+        added = self._take(piece)
+        self._steps.append(Step(token, logprob, len(self.text)))
+        return added
+
+    def would_add(self, piece: bytes) -> str:
+        """Return the text that a token's bytes would add; "" while they spell the tie, or no whole characters."""
+        try:
+            return piece[len(self.tie) :].decode("utf-8")
+        except UnicodeDecodeError:
+            return ""
+
+    def _take(self, piece: bytes) -> bool:
         if self.tie:
             piece, self.tie = piece[len(self.tie) :], self.tie[len(piece) :]
         try:
@@ -75,6 +87,8 @@ class GrowingSequence:
             text=self.text,
             finish_reason=self.finish_reason or "cancelled",
             tokens=count,
-            mean_logprob=self._logprob_sum / count if count else 0.0,
+            mean_logprob=sum(step.logprob for step in self._steps) / count if count else 0.0,
             timings=timings,
+            steps=tuple(self._steps),
+            refused=self.refused,
         )

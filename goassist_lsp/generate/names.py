@@ -1,0 +1,161 @@
+"""Holds decoding to names that exist: members behind a dot, keys of a struct, names in scope where one is used.
+
+Made by the pipeline for one place; the engine's token loop asks `refuses` about each token before it is taken.
+Refused is only what cannot be right: where the types are not known, or a name may be a new one, everything passes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+
+from goassist_index.scan import KEYWORDS, Token, tokens
+from goassist_index.verdict import LegalNames
+from goassist_lsp.types import CursorContext
+
+Ask = Callable[[str], LegalNames | None]
+
+# Behind these a name is used, never declared (a colon: behind a key or a case; not at a line's end, as a label's).
+_OPERATORS = "+ - * / % & | ^ << >> &^ && || == != < > <= >= ! = := += -= *= /= %= &= |= ^= <<= >>= <- ... :"
+_USED_BEHIND = frozenset(_OPERATORS.split())
+_USED_BEHIND_WORDS = frozenset({"return", "range", "go", "defer"})
+_MOST_TRIES = 3  # to learn the names in scope: where the place cannot be read now, it may a little later
+_OPENS = frozenset("([{")
+
+
+class NameGuide:
+    """Which tokens may continue a text at one place. `ask(said)` gives the names legal behind what was said.
+
+    `ask` is called from the thread that calls `refuses`: once for each dot, and once for the names in scope.
+    """
+
+    def __init__(self, context: CursorContext, ask: Ask) -> None:
+        self._head = context.line_prefix
+        self._ask = ask
+        self._known: dict[str, _Legal | None] = {}
+        self._scope: _Legal | None = None
+        self._tries = 0
+
+    def refuses(self, said: str, piece: str) -> bool:
+        """Whether `piece` behind `said` leads to, or ends, a name that does not exist."""
+        text = self._head + said + piece
+        fresh = len(text) - len(piece)
+        found = list(tokens(text))
+        for number, token in enumerate(found):
+            # A word that the piece adds to, or ends by what it begins with.
+            if token.end < fresh or token.end <= len(self._head) or token.kind not in ("word", "open"):
+                continue
+            before = found[number - 1] if number else None
+            if before is not None and before.text == "." and before.end == token.start:
+                if self._wrong_member(token, found[:number], text):
+                    return True
+            elif token.kind == "word" and self._wrong_name(token, found, number, text):
+                return True
+        return False
+
+    def _wrong_member(self, token: Token, before: list[Token], text: str) -> bool:
+        if len(before) >= 2 and before[-2].end == before[-1].start and before[-2].text[:1].isdigit():
+            return False  # the fraction of a number
+        legal = self._legal(token, text)
+        if legal is None or legal.kind != "member":
+            return False
+        if token.kind == "open":
+            return token.text == "(" and not legal.asserts
+        return not legal.names.may_be(token, text)
+
+    def _wrong_name(self, token: Token, found: list[Token], number: int, text: str) -> bool:
+        if token.text[0].isdigit() or token.text in KEYWORDS:
+            return False
+        behind = text[token.end : token.end + 1]
+        place = _place(found, number)
+        if place == "literal":
+            if behind != ":" or text[token.end : token.end + 2] == ":=":
+                return False
+            legal = self._legal(token, text)
+            return legal is not None and legal.kind == "key" and not legal.names.may_be(token, text)
+        if place != "use" or (behind == ":" and text[token.end : token.end + 2] != ":="):
+            return False
+        scope = self._names_in_scope(token, text)
+        if scope is None or scope.names.may_be(token, text):
+            return False
+        # What was said before may be declared there, which the names at the first use do not know of.
+        said = _Names(t.text for n, t in enumerate(found[:number]) if t.kind == "word" and not _is_member(found, n))
+        return not (said.may_be(token, text) or (behind in ("", ".") and scope.packages.may_be(token, text)))
+
+    def _names_in_scope(self, token: Token, text: str) -> _Legal | None:
+        if self._scope is None and self._tries < _MOST_TRIES:
+            self._tries += 1
+            legal = self._legal(token, text)
+            self._scope = legal if legal is not None and legal.kind == "name" else None
+        return self._scope
+
+    def _legal(self, token: Token, text: str) -> _Legal | None:
+        """What is legal where `token` begins; for a word that the user began, at the cursor."""
+        said = text[len(self._head) : token.start] if token.start > len(self._head) else ""
+        if said not in self._known:
+            legal = self._ask(said)
+            self._known[said] = _Legal(legal) if legal is not None else None
+        return self._known[said]
+
+
+class _Names:
+    """Names to compare words with, also those that are still being written."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._sorted = sorted(names)
+
+    def may_be(self, word: Token, text: str) -> bool:
+        """Whether a word of `text` is one of the names, or may become one as long as nothing stands behind it."""
+        at = bisect_left(self._sorted, word.text)
+        if at == len(self._sorted):
+            return False
+        return self._sorted[at] == word.text or (word.end == len(text) and self._sorted[at].startswith(word.text))
+
+
+class _Legal:
+    def __init__(self, legal: LegalNames) -> None:
+        self.kind = legal.kind
+        self.asserts = legal.asserts
+        self.names = _Names({*legal.names, *KEYWORDS} if legal.kind == "name" else legal.names)
+        self.packages = _Names(legal.packages)
+
+
+def _is_member(found: list[Token], number: int) -> bool:
+    return number > 0 and found[number - 1].text == "." and found[number - 1].end == found[number].start
+
+
+def _place(found: list[Token], number: int) -> str:
+    """What a word is at its place: "use" of a name, "literal" for a key or a value in braces, "" for anything else."""
+    before = found[number - 1] if number else None
+    if before is None or before.kind in ("newline", "comment"):
+        return ""
+    if before.kind == "word":
+        return "use" if before.text in _USED_BEHIND_WORDS else ""
+    if before.text in _USED_BEHIND:
+        return "use"
+    if before.text not in ("(", "[", "{", ","):
+        return ""
+    opener = _innermost(found, number)
+    if opener is None:
+        return ""
+    behind = found[opener - 1] if opener else None
+    adjacent = behind is not None and behind.end == found[opener].start
+    if found[opener].text == "{":
+        return "literal" if adjacent and behind is not None and behind.text not in KEYWORDS else ""
+    if behind is None or not adjacent or behind.text in KEYWORDS:
+        return ""
+    # f(a, b) or f[int](a), and x[a]: not func(a, b int), not [a, b]T.
+    return "use" if behind.kind in ("word", "close") else ""
+
+
+def _innermost(found: list[Token], number: int) -> int | None:
+    """Index of the bracket that is open before the token, the innermost one; None when there is none in the text."""
+    closed = 0
+    for at in range(number - 1, -1, -1):
+        if found[at].kind == "close":
+            closed += 1
+        elif found[at].text in _OPENS:
+            if not closed:
+                return at
+            closed -= 1
+    return None

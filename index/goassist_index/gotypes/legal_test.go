@@ -1,0 +1,93 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// legalAt says what may stand after said at the hole «» of f.go.
+func legalAt(t *testing.T, p *project, text, said string) (got legal) {
+	t.Helper()
+	at := strings.Index(text, "«»")
+	text = strings.Replace(text, "«»", "", 1)
+	p.overlay("f.go", text)
+	err := p.session.within(p.path("f.go"), time.Minute, func(d *directory, f *sourceFile) error {
+		if v := d.viewAt(f, at, said); v != nil {
+			defer v.unit.release()
+			got = v.legal()
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestLegalNamesByPlace(t *testing.T) {
+	p := newProject(t, shop)
+	for _, c := range []struct {
+		why, text, said, kind string
+		has, hasNot           string
+	}{
+		{"members of a value", "func f(i *Item) {\n\t«»\n}\n", "x := i.", "member", "Price price Name", "Cost len i"},
+		{"members of what was just written", "func f(i *Item) {\n\t«»\n}\n", "s := Stack[int]{}\n\ts.", "member", "Push", "Price"},
+		{"members in the middle of a word", "func f(i *Item) {\n\ti.Pr«»\n}\n", "", "member", "Price", "len"},
+		{"exported names of a package", "import \"strings\"\n\nfunc f() {\n\t«»\n}\n", "return strings.", "member", "Join Builder", "explode"},
+		{"names in scope", "func f(i *Item, n int) {\n\tbefore := 1\n\t«»\n\tafter := 2\n}\n", "", "name", "i n before find len nil Item", "after Price"},
+		{"members in an if statement's beginning", "func f(i *Item) {\n\t«»\n\tshow(i)\n}\n", "if x := i.", "member", "Price", "len"},
+		{"members in a loop's beginning", "func f(i *Item) {\n\t«»\n}\n", "for x := i.", "member", "Price", "len"},
+		{"members in an argument of a condition", "func f(i *Item) {\n\t«»\n}\n", "if x, err := find(nil, i.", "member", "Name", "len"},
+		{"names that were just written", "func f() {\n\t«»\n}\n", "for k := range 3 {\n\t\treturn ", "name", "k find", "i"},
+		{"keys of a struct", "func f() {\n\t«»\n}\n", "i := Item{", "key", "price Name", "Price find"},
+		{"keys of a struct in a struct's pointer", "func f() []*Item {\n\t«»\n}\n", "return []*Item{{Name: \"a\", ", "key", "price Name", "Price find"},
+		{"names in a map's literal", "func f(k string) {\n\t«»\n}\n", "m := map[string]int{", "name", "k find", "Price"},
+		{"nothing known of an unknown value", "func f() {\n\t«»\n}\n", "x := nowhere.", "", "", ""},
+		{"nothing known where an embedded type is unknown", "type odd struct {\n\tmissing.Type\n\ta int\n}\n\nfunc f(o odd) {\n\t«»\n}\n", "o.", "", "", ""},
+		{"nothing known of C", "import \"C\"\n\nfunc f() {\n\t«»\n}\n", "C.", "", "", ""},
+		{"nothing known of names beside a broken line", "func f() {\n\tx := := 3\n\t«»\n}\n", "return ", "", "", ""},
+	} {
+		got := legalAt(t, p, "package shop\n\n"+c.text, c.said)
+		if got.Kind != c.kind {
+			t.Errorf("%s: kind %q, want %q: %v", c.why, got.Kind, c.kind, got.Names)
+		}
+		for _, name := range strings.Fields(c.has) {
+			if !slices.Contains(got.Names, name) {
+				t.Errorf("%s: no %s among %v", c.why, name, got.Names)
+			}
+		}
+		for _, name := range strings.Fields(c.hasNot) {
+			if slices.Contains(got.Names, name) {
+				t.Errorf("%s: %s among %v", c.why, name, got.Names)
+			}
+		}
+	}
+}
+
+func TestOnlyInterfacesAreAsserted(t *testing.T) {
+	p := newProject(t, shop)
+	text := "package shop\n\nfunc f(a any, e error, i *Item) {\n\t«»\n}\n"
+	for said, want := range map[string]bool{"e.": true, "i.": false} {
+		if got := legalAt(t, p, text, said); got.Asserts != want {
+			t.Errorf("%s asserts: %v, want %v", said, got.Asserts, want)
+		}
+	}
+	if got := legalAt(t, p, text, "a."); got.Kind != "" {
+		t.Errorf("an empty interface has no members to hold to, got %+v", got)
+	}
+}
+
+func TestStandardPackagesAreNamedBesideTheScope(t *testing.T) {
+	p := newProject(t, shop)
+	got := legalAt(t, p, "package shop\n\nfunc f() {\n\t«»\n}\n", "return ")
+	for _, name := range []string{"strings", "http", "rand"} {
+		if !slices.Contains(got.Packages, name) {
+			t.Errorf("no %s among %v", name, got.Packages)
+		}
+	}
+	if slices.Contains(got.Packages, "v2") || slices.Contains(got.Packages, "internal") {
+		t.Errorf("no packages: %v", got.Packages)
+	}
+}

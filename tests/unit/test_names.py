@@ -1,0 +1,145 @@
+"""Claims about goassist_lsp.generate.names: which tokens are refused, by what the types allow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from goassist_index.verdict import LegalNames
+from goassist_lsp.context.cursor import context_at
+from goassist_lsp.generate.names import NameGuide
+from support.places import CURSOR, snapshot
+
+MEMBER = LegalNames("member", frozenset({"Close", "Path", "Paths"}))
+SCOPE = LegalNames("name", frozenset({"err", "conn", "nil", "string"}), frozenset({"strings"}))
+KEY = LegalNames("key", frozenset({"Name", "Size"}))
+
+
+def guide(line: str, answers: Mapping[str, LegalNames | None]) -> tuple[NameGuide, list[str]]:
+    before, after = f"package p\n\nfunc f() {{\n{line}\n}}\n".split(CURSOR)
+    asked: list[str] = []
+
+    def ask(said: str) -> LegalNames | None:
+        asked.append(said)
+        return answers.get(said)
+
+    return NameGuide(context_at(snapshot(before + after), len(before)), ask), asked
+
+
+@pytest.mark.parametrize(
+    ("said", "piece", "refused"),
+    [
+        ("conn.", "Pa", False),
+        ("conn.", "Pat", False),
+        ("conn.", "Path", False),
+        ("conn.", "Paths()", False),
+        ("conn.", "Pathos", True),
+        ("conn.", "path", True),
+        ("conn.Pa", "th", False),
+        ("conn.Pa", "rent", True),
+        ("conn.Pa", "()", True),
+        ("conn.Path", ".x", False),
+        ("conn.", "(string)", True),
+        ("conn.", "\n\tClose", False),
+        ("// conn.", "anything", False),
+        ('"conn.', "anything", False),
+        ("1.", "e5", False),
+    ],
+)
+def test_members_behind_a_dot(said: str, piece: str, refused: bool) -> None:
+    made, _ = guide("\t<CURSOR>", {"conn.": MEMBER})
+    assert made.refuses(said, piece) is refused
+
+
+def test_an_interface_may_be_asserted() -> None:
+    made, _ = guide("\t<CURSOR>", {"x.": LegalNames("member", frozenset({"Error"}), asserts=True)})
+    assert not made.refuses("x.", "(*")
+    assert made.refuses("x.", "Foo")
+
+
+def test_a_member_that_the_user_began_is_asked_about_at_the_cursor() -> None:
+    made, asked = guide("\tconn.Pa<CURSOR>", {"": MEMBER})
+    assert made.refuses("", "rent")
+    assert not made.refuses("", "ths.")
+    assert asked == [""]
+
+
+def test_each_dot_is_asked_about_once() -> None:
+    made, asked = guide("\t<CURSOR>", {"conn.": MEMBER})
+    for said, piece in (("conn.", "P"), ("conn.P", "a"), ("conn.Pa", "th"), ("conn.Path", "()")):
+        assert not made.refuses(said, piece)
+    assert asked == ["conn."]
+
+
+@pytest.mark.parametrize(
+    ("said", "piece", "refused"),
+    [
+        ("x := ", "er", False),
+        ("x := ", "err", False),
+        ("x := ", "error(", True),
+        ("x := ", "oth", True),
+        ("return ", "conn", False),
+        ("return ", "con\n", True),
+        ("return ", "func", False),
+        ("call(err, ", "x)", True),
+        ("call(err, ", "conn)", False),
+        ("if err == ", "Err", True),
+        ("x := str", "ings.", False),
+        ("x := ", "strings.", False),
+        ("x := ", "strings)", True),
+        ("x := ", '"word', False),
+        ("x := ", "12a", False),
+        # What may be new is not refused.
+        ("", "fresh", False),
+        ("fresh", " := 1", False),
+        ("a, ", "b := 1, 2", False),
+        ("for i", ", v := range", False),
+        ("go func(", "a, b int)", False),
+        ("var ", "fresh int", False),
+        ("loop", ":\n", False),
+        # What was said before may have been declared by that.
+        ("fresh := 1\n\ty := ", "fresh", False),
+        ("fresh := 1\n\ty := ", "freshly", True),
+        # Members are no names.
+        ("conn.fresh()\n\ty := ", "fresh", True),
+    ],
+)
+def test_names_where_one_is_used(said: str, piece: str, refused: bool) -> None:
+    made, _ = guide("\t<CURSOR>", dict.fromkeys(("x := ", "return ", "call(err, ", "if err == "), SCOPE))
+    made.refuses("x := ", "err")  # what is in scope is learnt once
+    assert made.refuses(said, piece) is refused
+
+
+def test_what_is_in_scope_is_asked_once_and_given_up_where_it_cannot_be_said() -> None:
+    made, asked = guide("\t<CURSOR>", {"x := ": SCOPE})
+    for said in ("x := ", "x := err\n\ty := ", "x := err\n\tz := "):
+        made.refuses(said, "err")
+    assert asked == ["x := "]
+    made, asked = guide("\t<CURSOR>", {})
+    for number in range(9):
+        assert not made.refuses(f"{'a' * number} := ", "nowhere")
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "piece", "refused"),
+    [
+        ("x := T{", "Name:", False),
+        ("x := T{", "Nam:", True),
+        ("x := T{Na", "me: 1", False),
+        ("x := T{", "err", False),
+        ("x := T{", "nowhere}", False),
+        ("x := T{Name: ", "nowhere", True),
+        ("if x == y {", "label:", False),
+    ],
+)
+def test_keys_of_a_literal(said: str, piece: str, refused: bool) -> None:
+    made, _ = guide("\t<CURSOR>", {"x := T{": KEY, "x := T{Name: ": SCOPE})
+    assert made.refuses(said, piece) is refused
+
+
+def test_a_word_that_the_user_wrote_is_not_refused() -> None:
+    made, asked = guide("\tx := nowhere<CURSOR>", {"": SCOPE})
+    assert not made.refuses("", "(")
+    assert asked == []
