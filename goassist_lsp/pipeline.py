@@ -21,6 +21,7 @@ from goassist_lsp.generate import prompt, stopping
 from goassist_lsp.generate.names import NameGuide
 from goassist_lsp.generate.reuse import CompletionCache
 from goassist_lsp.postprocess.cutback import shorter_versions
+from goassist_lsp.postprocess.fixes import fixed_versions
 from goassist_lsp.settings import Settings
 from goassist_lsp.types import (
     Candidate,
@@ -31,13 +32,16 @@ from goassist_lsp.types import (
     Rejected,
     StageTiming,
 )
-from goassist_models.engine import CancelToken, Engine, GenerateRequest, Generation
+from goassist_models.engine import CancelToken, Engine, GenerateRequest, Generation, Resume
 
 log = logging.getLogger(__name__)
 
 # When the greedy answer fails the check, others are drawn from the same prompt before silence is kept.
 SECOND_DRAW = 3
 SECOND_DRAW_TEMPERATURE = 0.7
+# Repairs of what fails the check, before it is cut back: a few tokens each, from cells that are there.
+MOST_REPAIRS = 3
+REPAIR_BUDGET_MS = 150.0
 # A question about names stands in the way of the next token; who cannot answer in this time is not asked again.
 NAMES_LIMIT_S = 0.2
 
@@ -46,13 +50,17 @@ NAMES_LIMIT_S = 0.2
 class Stages:
     """Which stages run; users have all of them, evaluation switches them off in turn to see what they are worth.
 
-    `trim`: a generation ends, and is cut, where the hole ends. `filters`: all other post-processing too.
-    `names`: decoding is held to names that exist. The check is a setting, form and healing are the prompt's.
+    `trim`: a generation ends, and is cut, where the hole ends. `filters`: all other post-processing too. `names`:
+    decoding is held to names that exist. What fails the check is seen to by `fixes`, which need no model, then by
+    `repair` (the next likely token where it failed), then by `cut_back`. The check is a setting, form and healing
+    are the prompt's.
     """
 
     trim: bool = True
     filters: bool = True
     names: bool = True
+    fixes: bool = True
+    repair: bool = True
     cut_back: bool = True
     second_draw: bool = True
 
@@ -82,7 +90,7 @@ class CompletionPipeline:
 
         Raises ModelError when the engine cannot answer; failures of the check only degrade.
         """
-        run = _Run()
+        run = _Run(cancel)
         limit = n or self._settings.candidates
         with run.timed("trigger"):
             reason = skip_reason(snapshot, offset, requested=requested)
@@ -94,7 +102,7 @@ class CompletionPipeline:
             return run.skipped("suggestions of several lines are switched off")
         with run.timed("reuse"):
             reused = self._cache.get(context)
-        shown = await self._verified(reused, context, run, reused=True) if reused else ()
+        shown = await self._verified(reused, context, run) if reused else ()
         if not shown and not cancel.cancelled:
             with run.timed("prompt"):
                 request = GenerateRequest(
@@ -106,18 +114,18 @@ class CompletionPipeline:
                     until=stopping.until(context) if self._stages.trim else None,
                     refuses=self._guide(context, run),
                 )
-            shown = await self._generated(request, context, cancel, run)
+            shown = await self._generated(request, context, run)
             again = self._stages.second_draw and "check" not in run.degraded
             if not shown and again and not cancel.cancelled:
                 others = replace(request, n=SECOND_DRAW, temperature=SECOND_DRAW_TEMPERATURE, seed=1)
-                shown = await self._generated(others, context, cancel, run)
+                shown = await self._generated(others, context, run)
         with run.timed("rank"):
             ranked = rank.order(shown, limit)
         if ranked:
             self._cache.put(context, tuple(replace(c.generation, text=c.insert_text) for c in ranked))
         line_ends = "\r\n" if "\r\n" in snapshot.text else "\n"
         return run.finished(
-            tuple(replace(c, insert_text=c.insert_text.replace("\n", line_ends)) for c in ranked), context, cancel
+            tuple(replace(c, insert_text=c.insert_text.replace("\n", line_ends)) for c in ranked), context
         )
 
     def _order(self, *, reused: bool) -> tuple[postprocess.Filter, ...]:
@@ -152,22 +160,50 @@ class CompletionPipeline:
 
         return NameGuide(context, ask).refuses
 
-    async def _generated(
-        self, request: GenerateRequest, context: CursorContext, cancel: CancelToken, run: _Run
-    ) -> tuple[Candidate, ...]:
+    async def _generated(self, request: GenerateRequest, context: CursorContext, run: _Run) -> tuple[Candidate, ...]:
         with run.timed("generate"):
-            generations = await self._engine.generate(request, cancel)
+            generations = await self._engine.generate(request, run.cancel)
         run.count(generations)
-        return () if cancel.cancelled else await self._verified(generations, context, run)
+        if run.cancel.cancelled:
+            return ()
+        return await self._verified(generations, context, run, request)
 
     async def _verified(
+        self,
+        generations: tuple[Generation, ...],
+        context: CursorContext,
+        run: _Run,
+        request: GenerateRequest | None = None,
+    ) -> tuple[Candidate, ...]:
+        """Candidates of these generations that may be shown, after post-processing, check and what mends them.
+
+        Without the `request` that they answer they are what is left of something shown before, which may be more
+        than this place would ask for.
+        """
+        candidates = self._processed(generations, context, run, reused=request is None)
+        if not candidates or not self._settings.check_types:
+            return candidates
+        shown: list[Candidate] = []
+        failed: list[Candidate] = []
+        for candidate in await self._checked(candidates, context, run):
+            (shown if candidate.passes else failed).append(candidate)
+        for candidate in failed:
+            assert candidate.verdict is not None
+            run.rejected.append(Rejected(candidate.insert_text, "check", rank.why_not(candidate.verdict)))
+            if candidate.verdict.status == "unknown":
+                continue
+            mended = await self._fixed(candidate, context, run) if self._stages.fixes else ()
+            if not mended and not shown and self._stages.repair and request is not None:
+                mended = await self._repaired(candidate, request, context, run)
+            if not mended and self._stages.cut_back:
+                mended = await self._cut_back(candidate, context, run)
+            shown.extend(mended)
+        return tuple(shown)
+
+    def _processed(
         self, generations: tuple[Generation, ...], context: CursorContext, run: _Run, *, reused: bool = False
     ) -> tuple[Candidate, ...]:
-        """Candidates of these generations that may be shown, after post-processing, check and cut back.
-
-        `reused`: they are what is left of something shown before, which may be more than this place would ask for.
-        """
-        candidates: dict[str, Candidate] = {}
+        candidates: list[Candidate] = []
         order = self._order(reused=reused)
         with run.timed("postprocess"):
             for generation in generations:
@@ -177,32 +213,56 @@ class CompletionPipeline:
                     run.rejected.append(processed)
                 elif processed.insert_text not in run.seen:
                     run.seen.add(processed.insert_text)
-                    candidates[processed.insert_text] = processed
-        if not candidates or not self._settings.check_types:
-            return tuple(candidates.values())
-        checked = await self._checked(tuple(candidates.values()), context, run)
-        shown: list[Candidate] = []
-        for candidate in checked:
-            assert candidate.verdict is not None
-            if rank.showable(candidate.verdict):
-                shown.append(candidate)
-                continue
-            run.rejected.append(Rejected(candidate.insert_text, "check", rank.why_not(candidate.verdict)))
-            if self._stages.cut_back and candidate.verdict.status != "unknown":
-                shown.extend(await self._cut_back(candidate, candidate.verdict, context, run))
-        return tuple(shown)
+                    candidates.append(processed)
+        return tuple(candidates)
 
-    async def _cut_back(
-        self, candidate: Candidate, verdict: Verdict, context: CursorContext, run: _Run
+    async def _fixed(self, candidate: Candidate, context: CursorContext, run: _Run) -> tuple[Candidate, ...]:
+        """The failed candidate with its first complaint seen to as a programmer would at once, if that passes."""
+        assert candidate.verdict is not None
+        with run.timed("fixes"):
+            versions = fixed_versions(candidate.insert_text, candidate.verdict, context.prefix)
+        return await self._first_passing(candidate, versions, rank.FIXED, context, run)
+
+    async def _repaired(
+        self, candidate: Candidate, request: GenerateRequest, context: CursorContext, run: _Run
     ) -> tuple[Candidate, ...]:
+        """The failed candidate said otherwise from where it failed on: what stands before is kept, nothing read anew.
+
+        Where it fails again, again; MOST_REPAIRS times a request, and none is begun after REPAIR_BUDGET_MS.
+        """
+        barred: dict[int, frozenset[int]] = {}
+        while run.repairs < MOST_REPAIRS and run.ms("repair") < REPAIR_BUDGET_MS:
+            generation, keep = candidate.generation, _failing_step(candidate)
+            if keep is None:
+                break
+            run.repairs += 1
+            barred[keep] = barred.get(keep, frozenset()) | {generation.steps[keep].token}
+            again = replace(request, n=1, temperature=0.0, resume=Resume(generation, keep, barred[keep]))
+            with run.timed("repair"):
+                generations = await self._engine.generate(again, run.cancel)
+            run.count(generations)
+            processed = () if run.cancel.cancelled else self._processed(generations, context, run)
+            if not processed:
+                break
+            (candidate,) = await self._checked(processed, context, run)
+            if candidate.passes:
+                return (replace(candidate, trail=(*candidate.trail, rank.REPAIRED)),)
+            assert candidate.verdict is not None
+            run.rejected.append(Rejected(candidate.insert_text, "repair", rank.why_not(candidate.verdict)))
+        return ()
+
+    async def _cut_back(self, candidate: Candidate, context: CursorContext, run: _Run) -> tuple[Candidate, ...]:
         """The longest shorter version of a failed candidate that passes, if any."""
         with run.timed("cutback"):
-            versions = shorter_versions(candidate.insert_text, context, _fail_offset(candidate, verdict))
-        shorter = tuple(
-            replace(candidate, insert_text=text, trail=(*candidate.trail, rank.CUT_BACK)) for text in versions
-        )
-        checked = await self._checked(shorter, context, run) if shorter else ()
-        return next(((c,) for c in checked if c.verdict is not None and rank.showable(c.verdict)), ())
+            versions = shorter_versions(candidate.insert_text, context, candidate.fails_at)
+        return await self._first_passing(candidate, versions, rank.CUT_BACK, context, run)
+
+    async def _first_passing(
+        self, candidate: Candidate, versions: tuple[str, ...], how: str, context: CursorContext, run: _Run
+    ) -> tuple[Candidate, ...]:
+        others = tuple(replace(candidate, insert_text=text, trail=(*candidate.trail, how)) for text in versions)
+        checked = await self._checked(others, context, run) if others else ()
+        return next(((other,) for other in checked if other.passes), ())
 
     async def _checked(
         self, candidates: tuple[Candidate, ...], context: CursorContext, run: _Run
@@ -225,18 +285,20 @@ class CompletionPipeline:
         )
 
 
-def _fail_offset(candidate: Candidate, verdict: Verdict) -> int | None:
-    """Code-point offset in the candidate of its first error; None when no error lies inside of it."""
-    offsets = [error.insert_offset for error in verdict.errors if error.insert_offset is not None]
-    if not offsets:
+def _failing_step(candidate: Candidate) -> int | None:
+    """Index of the token that the first error begins in; None where that cannot be said of what was generated."""
+    at, said = candidate.fails_at, candidate.generation
+    if at is None or candidate.insert_text[:at] != said.text[:at]:
         return None
-    return len(candidate.insert_text.encode()[: min(offsets)].decode(errors="ignore"))
+    return next((index for index, step in enumerate(said.steps) if step.end > at), None)
 
 
 class _Run:
     """What one request did: timings by stage, rejected candidates, counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, cancel: CancelToken) -> None:
+        self.cancel = cancel
+        self.repairs = 0
         self.rejected: list[Rejected] = []
         self.degraded: tuple[str, ...] = ()
         self.seen: set[str] = set()
@@ -250,6 +312,9 @@ class _Run:
             yield
         finally:
             self._ms[stage] = self._ms.get(stage, 0.0) + (time.perf_counter() - begun) * 1e3
+
+    def ms(self, stage: str) -> float:
+        return self._ms.get(stage, 0.0)
 
     def count(self, generations: tuple[Generation, ...]) -> None:
         if generations:
@@ -265,17 +330,17 @@ class _Run:
     def skipped(self, reason: str) -> Completion:
         return Completion(skip_reason=reason, timings=self._timings())
 
-    def finished(self, candidates: tuple[Candidate, ...], context: CursorContext, cancel: CancelToken) -> Completion:
+    def finished(self, candidates: tuple[Candidate, ...], context: CursorContext) -> Completion:
         prompt_tokens, read_tokens, generated_tokens = self._tokens
         return Completion(
-            candidates=() if cancel.cancelled else candidates,
+            candidates=() if self.cancel.cancelled else candidates,
             rejected=tuple(self.rejected),
             timings=self._timings(),
             degraded=self.degraded,
             prompt_tokens=prompt_tokens,
             read_tokens=read_tokens,
             generated_tokens=generated_tokens,
-            cancelled=cancel.cancelled,
+            cancelled=self.cancel.cancelled,
             context=context,
         )
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from goassist_index.verdict import Verdict
 from goassist_lsp.types import Candidate
 
+# What a candidate's trail says was done to it after it had failed the check.
+FIXED = "fixed"
+REPAIRED = "repaired"
 CUT_BACK = "cut back"
 
 
@@ -17,11 +20,6 @@ def order(candidates: tuple[Candidate, ...], limit: int) -> tuple[Candidate, ...
     for candidate in candidates:
         unique.setdefault(candidate.insert_text, candidate)
     return tuple(sorted(unique.values(), key=_key)[:limit])
-
-
-def showable(verdict: Verdict) -> bool:
-    """Whether it may be shown: it type-checks, and needs no later line where none can come."""
-    return verdict.status == "ok" and not any(item.final for item in verdict.unfinished)
 
 
 def why_not(verdict: Verdict) -> str:

@@ -77,6 +77,18 @@ class Candidate:
     import_edits: tuple[ImportEdit, ...] = ()
     trail: tuple[str, ...] = ()
 
+    @property
+    def passes(self) -> bool:
+        """Whether it may be shown: it type-checks, and needs no later line where none can come."""
+        return self.verdict is not None and self.verdict.showable
+
+    @property
+    def fails_at(self) -> int | None:
+        """Code-point offset in the text of its first error; None when no error lies inside of it."""
+        errors = self.verdict.errors if self.verdict is not None else ()
+        offsets = [error.insert_offset for error in errors if error.insert_offset is not None]
+        return len(self.insert_text.encode()[: min(offsets)].decode(errors="ignore")) if offsets else None
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:

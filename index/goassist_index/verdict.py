@@ -40,6 +40,11 @@ class Verdict:
     reason: str = ""
     ms: float = 0.0
 
+    @property
+    def showable(self) -> bool:
+        """Whether a candidate may be shown: it type-checks, and needs no later line where none can come."""
+        return self.status == "ok" and not any(item.final for item in self.unfinished)
+
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import pytest
 
 from goassist_index.errors import CheckerUnavailable, ModelError
+from goassist_index.verdict import Diagnostic, Verdict
 from goassist_lsp.check.fake import FakeChecker
-from goassist_lsp.pipeline import SECOND_DRAW, CompletionPipeline
+from goassist_lsp.pipeline import MOST_REPAIRS, SECOND_DRAW, CompletionPipeline
 from goassist_lsp.settings import Settings
 from goassist_lsp.types import Checker, Completion
 from goassist_models.engine import CancelToken
@@ -64,6 +65,43 @@ async def test_a_failed_candidate_is_cut_back_to_what_passes() -> None:
     assert texts(completion) == ["alpha()"]
     assert completion.candidates[0].trail == ("cut back",)
     assert completion.rejected[0].reason == "undefined: broken"
+    assert len(engine.requests) == 1
+
+
+async def test_a_failed_candidate_is_said_otherwise_from_where_it_failed() -> None:
+    engine = FakeEngine(["alpha(broken)"], again=["alpha(broken + 1)", "alpha(beta)"])
+    completion = await ask(CompletionPipeline(engine, FakeChecker(bad="broken"), Settings()), LINE)
+    assert texts(completion) == ["alpha(beta)"]
+    assert completion.candidates[0].trail == ("repaired",)
+    assert [rejected.stage for rejected in completion.rejected] == ["check", "repair"]
+    first, second, third = engine.requests
+    assert first.resume is None and second.resume is not None and third.resume is not None
+    assert second.resume.generation.text == "alpha(broken)"
+    assert second.resume.keep == third.resume.keep == 2  # behind "alpha" and "("
+    assert second.resume.barred == third.resume.barred == {second.resume.generation.steps[2].token}
+    assert second.temperature == 0.0
+
+
+async def test_repairs_end_at_their_number_and_then_it_is_cut_back() -> None:
+    engine = FakeEngine(["alpha()\n\tbroken()\n"], again=[f"alpha()\n\tbroken({number})\n" for number in range(9)])
+    completion = await ask(CompletionPipeline(engine, FakeChecker(bad="broken"), Settings()), BLOCK)
+    assert texts(completion) == ["alpha()"]
+    assert completion.candidates[0].trail == ("cut back",)
+    assert len(engine.requests) == 1 + MOST_REPAIRS
+
+
+async def test_a_fix_comes_before_a_repair() -> None:
+    class Strict(FakeChecker):
+        def _verdict(self, insert: str) -> Verdict:
+            if ":=" not in insert:
+                return Verdict("ok")
+            at = len(insert[: insert.index(":=")].encode())
+            return Verdict("error", errors=(Diagnostic(1, 1, "no new variables on left side of :=", at),))
+
+    engine = FakeEngine(["n := 2"], again=["n + 2"])
+    completion = await ask(CompletionPipeline(engine, Strict(), Settings()), BLOCK)
+    assert texts(completion) == ["n = 2"]
+    assert completion.candidates[0].trail == ("fixed",)
     assert len(engine.requests) == 1
 
 

@@ -54,7 +54,7 @@ def test_the_same_text_is_shown_once_and_no_more_than_asked() -> None:
     ],
 )
 def test_only_what_type_checks_and_can_be_finished_is_shown(verdict: Verdict, showable: bool) -> None:
-    assert rank.showable(verdict) is showable
+    assert verdict.showable is showable
 
 
 @pytest.mark.parametrize(

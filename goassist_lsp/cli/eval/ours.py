@@ -28,7 +28,7 @@ from goassist_models.infill import FORMS, InfillPrompt
 # In an editor a file's package is loaded long before the first question about it.
 _LOADING_LIMIT_S = 180.0
 _ALL_ON = Stages()
-_ALL_OFF = Stages(trim=False, filters=False, names=False, cut_back=False, second_draw=False)
+_ALL_OFF = Stages(trim=False, filters=False, names=False, fixes=False, repair=False, cut_back=False, second_draw=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,10 @@ RAW = Variant(
 # Each stage off in turn. What has another prompt stands last: it costs a reading.
 ABLATIONS = (
     Variant("no check", "shown without type check", settings={"check_types": False}),
+    Variant("types at the end", "types only check and cut back", Stages(names=False, fixes=False, repair=False)),
     Variant("no names", "decoding is not held to names that exist", Stages(names=False)),
+    Variant("no fixes", "no fixes without the model", Stages(fixes=False)),
+    Variant("no repair", "what fails is not said otherwise from there", Stages(repair=False)),
     Variant("no cut back", "what fails the check is not shortened", Stages(cut_back=False)),
     Variant("no second draw", "nothing is drawn when the first answer fails", Stages(second_draw=False)),
     Variant("no trimming", "no end of hole, in generation or after", Stages(trim=False)),
