@@ -277,3 +277,45 @@ def test_tests_that_do_not_compile_give_no_cases(tmp_path: Path) -> None:
     found = made(CompileJudge.open(tmp_path), line=4, expression=4)
     assert found
     assert {case.file for case in found} == {"small.go"}
+
+
+NEEDING = """package small
+
+import (
+	"errors"
+	"sort" // once
+	"strings"
+)
+
+func Shout(names []string) (string, error) {
+	if len(names) == 0 {
+		return "", errors.New("nobody")
+	}
+	sort.Strings(names)
+	all := strings.ToUpper(names[0])
+	return strings.TrimSpace(all), nil
+}
+"""
+
+
+def test_a_case_that_needs_an_import_is_asked_about_without_it(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text(f"module {NAME}\n\ngo 1.22\n")
+    (tmp_path / "small.go").write_text(NEEDING)
+    judge = CompileJudge.open(tmp_path)
+    found = {
+        case.truth: case
+        for seed in range(30)
+        for case in infill_cases(judge, NAME, {"line": 1, "expression": 1}, seed, frozenset(), needs_import=True)
+    }
+    assert found
+    assert {case.needs for case in found.values()} <= {"errors", "sort"}  # strings is used twice
+    case = next(case for case in found.values() if case.needs == "errors")
+    asked = question(case, tmp_path)
+    assert asked.text[: asked.offset] + case.truth + asked.text[asked.offset :] == NEEDING.replace('\t"errors"\n', "")
+
+
+def test_a_case_that_needs_two_imports_is_none(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text(f"module {NAME}\n\ngo 1.22\n")
+    (tmp_path / "small.go").write_text(NEEDING)
+    judge = CompileJudge.open(tmp_path)
+    assert infill_cases(judge, NAME, {"body": 1}, 1, frozenset(), needs_import=True) == []

@@ -1,6 +1,7 @@
 """Claims about a run's figures and tables: what counts for what, what stands apart, and how it is written."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,17 @@ def test_every_outcome_has_its_name() -> None:
     differs = {"exact": False, "first_line_exact": False}
     every = (shown(c, "s"), shown(c, "s", exact=False), shown(c, "s", **differs), wrong(c, "s"), silent(c, "s"))
     assert tuple(map(outcome, (*every, unjudged(c, "s"), failed(c, "s"), Example(c, "s")))) == OUTCOMES
+
+
+def test_imports_have_columns_where_holes_need_them(tmp_path: Path) -> None:
+    needing = [replace(case(number), needs="os") for number in range(4)]
+    added = (("os",), ("io", "os"), ("io",), ())
+    made = [
+        replace(example, scores=replace(example.scores, imports_added=paths))
+        for example, paths in zip((shown(c, "s") for c in needing), added, strict=True)
+        if example.scores is not None
+    ]
+    figures = summary(run(tmp_path / "needing", made))["figures"]["s"]
+    assert (figures["import_right"]["value"], figures["import_wrong"]["value"]) == (0.5, 0.5)
+    assert "right import" in markdown(run(tmp_path / "needing2", made))
+    assert "right import" not in markdown(run(tmp_path / "others", [shown(case(9), "s")]))

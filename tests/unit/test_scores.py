@@ -145,3 +145,10 @@ def test_a_file_that_the_judge_does_not_build_is_not_judged(judge: CompileJudge)
 
 def test_text_that_is_no_text_does_not_compile(judge: CompileJudge) -> None:
     assert score(CASE, QUESTION, answer('"\ud83d"'), judge).compiles is False
+
+
+def test_imports_that_come_along_are_named(judge: CompileJudge) -> None:
+    at = BEFORE.index("import")
+    brought = Edit(at, at, 'import "os"\n\n')
+    assert score(CASE, QUESTION, answer("os.Args[0]", 0, 0, brought), judge).imports_added == ("os",)
+    assert score(CASE, QUESTION, answer("first"), judge).imports_added == ()

@@ -38,6 +38,11 @@ def register(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--set", dest="subset", choices=("dev", "test"), default="test", help="which half of the pinned list"
     )
     parser.add_argument("--limit", type=int, default=160, help="holes in all, a quarter of each kind (default 160)")
+    parser.add_argument(
+        "--needs-import",
+        action="store_true",
+        help="only holes that need an import which nothing else in the file needs",
+    )
     parser.add_argument("--seed", type=int, default=1, help="seed of the choice of holes (default 1)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the run is kept; the same one goes on with it")
     parser.add_argument("--json", action="store_true", help="print one JSON value instead of tables")
@@ -49,10 +54,13 @@ def run(args: argparse.Namespace) -> int:
     """Exit status 0 when something was measured, 1 when there was no hole to ask about."""
     report.need_libraries()
     specs = chosen_modules(args.modules, lambda spec: spec.split == args.subset)
-    arguments = {"modules": [spec.name for spec in specs], "limit": args.limit, "seed": args.seed}
-    out = args.out or cache_dir() / "eval" / f"infill-{args.subset}-{args.limit}-{args.seed}"
+    arguments: dict[str, object] = {"modules": [spec.name for spec in specs], "limit": args.limit, "seed": args.seed}
+    more = ""
+    if args.needs_import:
+        arguments["needs_import"], more = True, "-needs-import"
+    out = args.out or cache_dir() / "eval" / f"infill-{args.subset}-{args.limit}-{args.seed}{more}"
     the_run = Run.open(out, "infill", arguments)
-    work, failed = _work(specs, args.limit, args.seed)
+    work, failed = _work(specs, args.limit, args.seed, needs_import=args.needs_import)
     the_run = the_run.note(failed_modules=failed)
     with tempfile.TemporaryDirectory(prefix="goassist-eval-") as scratch:
         inquiry = Inquiry(the_run, Path(scratch).resolve())
@@ -86,7 +94,9 @@ class ModuleWork:
     cases: list[Case]
 
 
-def _work(specs: Sequence[ModuleSpec], limit: int, seed: int) -> tuple[list[ModuleWork], list[dict[str, str]]]:
+def _work(
+    specs: Sequence[ModuleSpec], limit: int, seed: int, *, needs_import: bool = False
+) -> tuple[list[ModuleWork], list[dict[str, str]]]:
     """Cases of each module; modules that cannot be had are named, and the others go on without them."""
     failed: list[dict[str, str]] = []
     work: list[ModuleWork] = []
@@ -96,7 +106,7 @@ def _work(specs: Sequence[ModuleSpec], limit: int, seed: int) -> tuple[list[Modu
             with progress.status(f"{spec.name}: fetching and building"):
                 _, judge = open_module(spec)
                 older = signatures(download_module(spec.path, spec.older)) if spec.older else frozenset()
-                cases = infill_cases(judge, spec.name, shares[spec.name], seed, older)
+                cases = infill_cases(judge, spec.name, shares[spec.name], seed, older, needs_import=needs_import)
                 work.append(ModuleWork(spec.name, judge, cases))
         except GoassistError as error:
             progress.print(f"left out: {error}", style="red", markup=False)

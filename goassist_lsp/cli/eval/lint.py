@@ -42,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
         raise GoassistError(
             f"it holds a run of {source.header['task']!r}", path=str(args.directory), cure="Name an infill run's --out"
         )
+    if source.header["arguments"].get("needs_import"):
+        raise GoassistError("holes without their imports cannot be put together", path=str(args.directory))
     systems = args.system or list(source.systems)
     if unknown := [system for system in systems if system not in source.systems]:
         raise GoassistError(

@@ -20,6 +20,7 @@ class Case:
     `file` is relative to the module's directory, with forward slashes. `slices` are the names of the groups that
     it is reported in (slices.py), `dependencies` the modules beyond the standard library that its truth refers to,
     as "path@version YEAR-MONTH". Bytes [function_start, function_end) are not on disk while it is asked.
+    Where the truth alone `needs` an import (its path), bytes [import_start, import_end) of that are taken out too.
     """
 
     module: str
@@ -35,11 +36,14 @@ class Case:
     truth: str
     slices: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
+    needs: str = ""
+    import_start: int = 0
+    import_end: int = 0
 
     @property
     def key(self) -> str:
         """Name that is the same in every run: a digest of the place and of what stands there."""
-        place = f"{self.module}\0{self.file}\0{self.start}\0{self.end}\0{self.truth}"
+        place = f"{self.module}\0{self.file}\0{self.start}\0{self.end}\0{self.truth}{self.needs}"
         return hashlib.sha256(place.encode()).hexdigest()[:16]
 
 
@@ -104,7 +108,8 @@ class Scores:
     the package with the accepted text and its imports, `compiles_bare` without the imports; both None when silent.
     `first_line_exact` and `exact` compare with the truth, blanks at both ends aside. `edit_similarity` is 1 minus
     the Levenshtein distance over the longer length (0 when silent). `prefix_right` is the share of the truth's
-    characters that agree from its beginning. `judge` is the compiler's first complaint.
+    characters that agree from its beginning. `judge` is the compiler's first complaint. `imports_added` are paths that
+    the accepted text brought along.
     """
 
     shown: bool
@@ -117,6 +122,7 @@ class Scores:
     prefix_right: float = 0.0
     judge: str = ""
     unjudged: str = ""
+    imports_added: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from goassist_models.evaluate.declarations import ModuleDeclarations
 from goassist_models.evaluate.example import Case, Question
 from goassist_models.evaluate.holes import holes
 from goassist_models.evaluate.judge import CompileJudge
+from goassist_models.evaluate.needed import ImportLine, needed_only_for
 from goassist_models.evaluate.slices import slices_and_dependencies
 
 GhostKind = Literal["line", "expression", "block", "body"]
@@ -72,17 +73,23 @@ def signatures(directory: Path) -> frozenset[tuple[str, str]]:
 
 
 def infill_cases(
-    judge: CompileJudge, module: str, counts: Mapping[GhostKind, int], seed: int, older: frozenset[tuple[str, str]]
+    judge: CompileJudge,
+    module: str,
+    counts: Mapping[GhostKind, int],
+    seed: int,
+    older: frozenset[tuple[str, str]],
+    *,
+    needs_import: bool = False,
 ) -> list[Case]:
     """Choose cases of one module, at most one a function, in functions that `older` lacks as far as there are any.
 
     `module` names it in the cases. The same module, seed and counts give the same cases. One in ONE_TEST_IN is in a
     test file, as far as there are any. There may be fewer than `counts` asks for. The truth compiles: packages that
-    do not are left out. So are functions that stand nearly the same elsewhere (copies.py).
+    do not are left out. So are functions that stand nearly the same elsewhere (copies.py). `needs_import`: only holes
+    whose truth alone in its file needs some import, which is taken out of the file with it.
     """
-    choice = _Choice(
-        judge, module, ModuleDeclarations.of(judge.directory, judge.packages), Copies.below(judge.directory)
-    )
+    declarations = ModuleDeclarations.of(judge.directory, judge.packages)
+    choice = _Choice(judge, module, declarations, Copies.below(judge.directory), needs_import)
     ordered = [(_digest(seed, module, _relative(judge, place), place.name), place) for place in _places(judge, older)]
     ordered.sort(key=lambda pair: (not pair[1].new, pair[0]))
     in_tests = [pair for pair in ordered if _is_test(pair[1].path)]
@@ -110,6 +117,7 @@ class _Choice:
     module: str
     declarations: ModuleDeclarations
     copies: Copies
+    needs_import: bool
 
     def cases(self, places: Iterable[tuple[str, Place]], counts: Mapping[GhostKind, int]) -> list[tuple[str, Case]]:
         """Take one hole a place, in order, until there are `counts` of each kind."""
@@ -138,12 +146,22 @@ class _Choice:
             return None
         while offered:
             role, start, end = rng.choice(offered)
-            if self.copies.of_lines(place.node, place.source, place.path, start, end) is None:
+            copied = self.copies.of_lines(place.node, place.source, place.path, start, end) is not None
+            if not copied and (not self.needs_import or self._needed(place, start, end) is not None):
                 return role, start, end
             offered.remove((role, start, end))
         return None
 
+    def _needed(self, place: Place, start: int, end: int) -> ImportLine | None:
+        """The import that these bytes alone need: one, or else it would not be clear which is the right one."""
+        root = place.node.parent
+        assert root is not None
+        imports = self.declarations.files[place.path].imports
+        needed = needed_only_for(root, place.source, imports, start, end)
+        return needed[0] if len(needed) == 1 else None
+
     def _case(self, kind: GhostKind, place: Place, role: str, start: int, end: int) -> Case:
+        needed = self._needed(place, start, end) if self.needs_import else None
         slices, dependencies = slices_and_dependencies(
             self.declarations, place.path, place.source, place.node, start, end
         )
@@ -161,6 +179,9 @@ class _Choice:
             truth=place.source[start:end].decode("utf-8"),
             slices=slices,
             dependencies=dependencies,
+            needs=needed.path if needed is not None else "",
+            import_start=needed.start if needed is not None else 0,
+            import_end=needed.end if needed is not None else 0,
         )
 
 
@@ -170,9 +191,9 @@ def question(case: Case, root: Path) -> Question:
     Raises GoassistError when the file there is not the one that the case was made from.
     """
     source = _whole(case, root)
-    buffer = source[: case.start] + source[case.end :]
-    offset = len(source[: case.start].decode("utf-8"))
-    return Question(root=root, path=root / case.file, text=buffer.decode("utf-8"), offset=offset)
+    before = source[: case.import_start] + source[case.import_end : case.start]
+    buffer = before + source[case.end :]
+    return Question(root=root, path=root / case.file, text=buffer.decode("utf-8"), offset=len(before.decode("utf-8")))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 from goassist_index.errors import GoassistError
 from goassist_models.evaluate.example import Answer, Case, Question, Scores
 from goassist_models.evaluate.judge import CompileJudge, Judgement
+from goassist_models.evaluate.needed import imported
 
 _COMPLAINT_CHARS = 500
 # The compiler names a place for what is wrong with a text. One exception: imports that go round in a circle.
@@ -64,7 +65,15 @@ def score(case: Case, question: Question, answer: Answer, judge: CompileJudge) -
         prefix_right=Prefix.similarity(text, truth) / len(truth) if truth else float(not text),
         judge=complaint,
         unjudged=unjudged,
+        imports_added=_imports_added(question, answer),
     )
+
+
+def _imports_added(question: Question, answer: Answer) -> tuple[str, ...]:
+    if len(answer.edits) < 2:
+        return ()
+    after = imported(answer.taken(question.text).encode("utf-8", "surrogatepass"))
+    return tuple(sorted(after - imported(question.text.encode("utf-8", "surrogatepass"))))
 
 
 def _taken(question: Question, answer: Answer, truth: str) -> _Taken:

@@ -94,6 +94,8 @@ def figures(rows: pd.DataFrame) -> dict[str, Any]:
         "compiles_of_shown": share(judged["compiles"].tolist()),
         "compiles_bare_of_shown": share(judged["compiles_bare"].dropna().tolist()),
         "compiles_of_all": share(of_all["compiles"].fillna(False).tolist()),
+        "import_right": share(rows["import_right"].dropna().tolist()),
+        "import_wrong": share(rows["import_wrong"].dropna().tolist()),
         "first_line": share(rows["first_line"].tolist()),
         "exact": share(rows["exact"].tolist()),
         "edit_similarity": mean(rows["edit_similarity"].tolist()),
@@ -201,6 +203,8 @@ def _row(system: str, example: Example) -> dict[str, Any]:
         "compiles": scores.compiles if scores else None,
         "compiles_bare": scores.compiles_bare if scores else None,
         "compiles_and_shown": None if scores is None or (scores.shown and not judged) else bool(scores.compiles),
+        "import_right": bool(scores and case.needs in scores.imports_added) if case.needs else None,
+        "import_wrong": bool(scores and set(scores.imports_added) - {case.needs}) if case.needs else None,
         "first_line": bool(scores and scores.first_line_exact),
         "exact": bool(scores and scores.exact),
         "edit_similarity": scores.edit_similarity if scores else 0.0,
@@ -219,7 +223,8 @@ def _row(system: str, example: Example) -> dict[str, Any]:
 
 _COLUMNS = (
     "system", "key", "kind", "slice", "dependency", "dependency_year", "age", "answered", "outcome", "shown",
-    "compiles", "compiles_bare", "compiles_and_shown", "first_line", "exact", "edit_similarity", "prefix_right", "ms",
+    "compiles", "compiles_bare", "compiles_and_shown", "import_right", "import_wrong", "first_line", "exact",
+    "edit_similarity", "prefix_right", "ms",
     "cpu_s", "read_tokens", "generated_tokens", "mean_logprob", "error", "unjudged", "silence", "complaint",
 )  # fmt: skip
 

@@ -123,6 +123,8 @@ def _main(figures: Mapping[str, Any]) -> Table:
         "shown": lambda f: percent(f["shown"]),
         "compiles, of shown": lambda f: percent(f["compiles_of_shown"]),
         "compiles, of all": lambda f: percent(f["compiles_of_all"]),
+        "right import, of all": lambda f: percent(f["import_right"]),
+        "wrong import, of all": lambda f: percent(f["import_wrong"]),
         "first line right, of all": lambda f: percent(f["first_line"]),
         "exact, of all": lambda f: percent(f["exact"]),
         "edit similarity": lambda f: number(f["edit_similarity"], 2),
@@ -133,6 +135,8 @@ def _main(figures: Mapping[str, Any]) -> Table:
         "tokens read": lambda f: number(f["read_tokens"], 0),
         "tokens generated": lambda f: number(f["generated_tokens"], 0),
     }
+    if all(f["import_right"] is None for f in figures["figures"].values()):  # no hole needs one
+        del columns["right import, of all"], columns["wrong import, of all"]
     rows = [(system, *(cell(f) for cell in columns.values())) for system, f in figures["figures"].items()]
     return Table("Systems", ("system", *columns), tuple(rows))
 
