@@ -1,12 +1,12 @@
-"""`bench`: measure verdicts, memory and start-up on real modules, through what users run; `eval` measures the rest."""
+"""`bench`: measure parts of goassist on real modules, through what users run; what users see is `eval`."""
 
 from __future__ import annotations
 
 import argparse
 
-from goassist_lsp.cli import bench_memory, bench_startup, bench_verdicts
+from goassist_lsp.cli import bench_memory, bench_names, bench_startup, bench_verdicts
 
-BENCHES = (bench_verdicts, bench_memory, bench_startup)
+BENCHES = (bench_verdicts, bench_names, bench_memory, bench_startup)
 
 
 def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -10,13 +10,15 @@ import (
 
 // facts is what is in play at a cursor. Types are written as the file would write them.
 type facts struct {
-	Package   string  `json:"package"`
-	Function  string  `json:"function"`  // the enclosing function's signature: "func (s *T) Name(a int) error"
-	Receiver  *owner  `json:"receiver"`  // null outside of methods
-	Locals    []named `json:"locals"`    // parameters and variables that are visible, innermost first
-	Expected  string  `json:"expected"`  // the type that the cursor's place asks for, "" where not known
-	Functions []named `json:"functions"` // the package's functions, by name
-	Types     []named `json:"types"`     // the package's types, by name
+	Package   string   `json:"package"`
+	Function  string   `json:"function"`  // the enclosing function's signature: "func (s *T) Name(a int) error"
+	Receiver  *owner   `json:"receiver"`  // null outside of methods
+	Locals    []named  `json:"locals"`    // parameters and variables that are visible, innermost first
+	Expected  string   `json:"expected"`  // the type that the cursor's place asks for, "" where not known
+	Functions []named  `json:"functions"` // the package's functions, by name
+	Types     []named  `json:"types"`     // the package's types, by name
+	InPlay    []inPlay `json:"in_play"`   // types of the values around, the most telling first
+	Call      string   `json:"call"`      // the signature of the call that the cursor is an argument of, "" elsewhere
 }
 
 type owner struct {
@@ -40,7 +42,7 @@ func factsMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
 func (v *view) facts() facts {
 	f := facts{
 		Package: v.place.focus.pkg.Name(), Locals: []named{}, Functions: []named{}, Types: []named{},
-		Expected: v.typeString(v.expected()),
+		Expected: v.typeString(v.expected()), InPlay: v.typesInPlay(), Call: v.calls(),
 	}
 	v.aboutFunction(&f)
 	v.aboutLocals(&f)

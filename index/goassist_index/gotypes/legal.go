@@ -137,17 +137,7 @@ func (v *view) scopeNames() []string {
 	if !v.exact {
 		return nil
 	}
-	var inner *types.Scope
-	for i := len(v.path) - 1; i >= 0 && inner == nil; i-- {
-		node := v.path[i]
-		if fn, ok := node.(*ast.FuncDecl); ok {
-			node = fn.Type
-		}
-		if fn, ok := node.(*ast.FuncLit); ok {
-			node = fn.Type
-		}
-		inner = v.info.Scopes[node]
-	}
+	inner := v.innermost()
 	if inner == nil {
 		return nil
 	}
