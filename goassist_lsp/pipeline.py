@@ -193,10 +193,13 @@ class CompletionPipeline:
             if candidate.verdict.status == "unknown":
                 continue
             mended = await self._fixed(candidate, context, run) if self._stages.fixes else ()
+            tries = [candidate]
             if not mended and not shown and self._stages.repair and request is not None:
-                mended = await self._repaired(candidate, request, context, run)
-            if not mended and self._stages.cut_back:
-                mended = await self._cut_back(candidate, context, run)
+                mended = await self._repaired(tries, request, context, run)
+            # What a repair has said right goes further than what it was to mend.
+            for failure in sorted(tries, key=lambda c: -(c.fails_at or 0)):
+                if not mended and self._stages.cut_back:
+                    mended = await self._cut_back(failure, context, run)
             shown.extend(mended)
         return tuple(shown)
 
@@ -224,12 +227,14 @@ class CompletionPipeline:
         return await self._first_passing(candidate, versions, rank.FIXED, context, run)
 
     async def _repaired(
-        self, candidate: Candidate, request: GenerateRequest, context: CursorContext, run: _Run
+        self, tries: list[Candidate], request: GenerateRequest, context: CursorContext, run: _Run
     ) -> tuple[Candidate, ...]:
         """The failed candidate said otherwise from where it failed on: what stands before is kept, nothing read anew.
 
-        Where it fails again, again; MOST_REPAIRS times a request, and none is begun after REPAIR_BUDGET_MS.
+        Where it fails again, again; MOST_REPAIRS times a request, and none is begun after REPAIR_BUDGET_MS. `tries`
+        begins with the candidate; what fails again is added to it.
         """
+        (candidate,) = tries
         barred: dict[int, frozenset[int]] = {}
         while run.repairs < MOST_REPAIRS and run.ms("repair") < REPAIR_BUDGET_MS:
             generation, keep = candidate.generation, _failing_step(candidate)
@@ -249,6 +254,7 @@ class CompletionPipeline:
                 return (replace(candidate, trail=(*candidate.trail, rank.REPAIRED)),)
             assert candidate.verdict is not None
             run.rejected.append(Rejected(candidate.insert_text, "repair", rank.why_not(candidate.verdict)))
+            tries.append(candidate)
         return ()
 
     async def _cut_back(self, candidate: Candidate, context: CursorContext, run: _Run) -> tuple[Candidate, ...]:

@@ -90,6 +90,13 @@ async def test_repairs_end_at_their_number_and_then_it_is_cut_back() -> None:
     assert len(engine.requests) == 1 + MOST_REPAIRS
 
 
+async def test_what_a_repair_said_right_is_kept_when_it_is_cut_back() -> None:
+    engine = FakeEngine(["alpha()\n\tbroken()\n"], again=["alpha()\n\tbeta()\n\tbroken()\n"])
+    completion = await ask(CompletionPipeline(engine, FakeChecker(bad="broken"), Settings()), BLOCK)
+    assert texts(completion) == ["alpha()\n\tbeta()"]
+    assert completion.candidates[0].trail == ("cut back",)
+
+
 async def test_a_fix_comes_before_a_repair() -> None:
     class Strict(FakeChecker):
         def _verdict(self, insert: str) -> Verdict:
