@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from goassist_index.scan import tokens
 from goassist_index.verdict import Verdict
 
 _TYPES = re.compile(r"^cannot use .* \((?P<what>[\w ]+?) of (?:\w+ )?type (?P<have>.+?)\) as (?P<want>.+?) value in ")
 _COUNTS = re.compile(r"^assignment mismatch: (?P<left>\d+) variables? but .* returns? (?P<right>\d+) values?$")
+_TOO_MANY = ("too many arguments in call", "too many return values")
 _UNDEFINED = re.compile(r"^undefined: (?P<name>\w+)$")
 _ASSIGNED = re.compile(r"(?:for |if |switch )?(?P<left>\w+(?:, \w+)*) (?P<sign>:?=) ")
 
@@ -93,6 +95,21 @@ def _as_many_as_are_returned(text: str, at: int, message: str) -> str | None:
     return text[: assigned.start("left")] + ", ".join(left) + text[assigned.end("left") :]
 
 
+def _no_more_than_are_taken(text: str, at: int, message: str) -> str | None:
+    """Arguments or results beyond those that are taken go."""
+    if not message.startswith(_TOO_MANY):
+        return None
+    comma = text.rfind(",", 0, at)
+    if comma < 0 or text[comma + 1 : at].strip():
+        return None
+    depth = 0
+    for token in tokens(text, at):
+        depth += (token.kind == "open") - (token.kind == "close")
+        if depth < 0 or (depth == 0 and token.kind == "newline"):
+            return text[:comma] + text[token.start :]
+    return text[:comma]
+
+
 def _unused_is_blank(text: str, at: int, message: str) -> str | None:
     """A variable beside others that nothing can use any more becomes the blank name; alone it would say nothing."""
     name = message.removeprefix("declared and not used: ")
@@ -110,5 +127,6 @@ _RULES: tuple[Callable[[str, int, str], str | None], ...] = (
     _declare_or_assign,
     _pointer_or_value,
     _as_many_as_are_returned,
+    _no_more_than_are_taken,
     _unused_is_blank,
 )

@@ -68,6 +68,8 @@ async def checker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tup
             "for i, b := range []int{1} {\n\t\tone()\n\t\t_ = b\n\t}",
             "for _, b := range []int{1} {\n\t\tone()\n\t\t_ = b\n\t}",
         ),
+        ("", "println(1)\n\ttake(nil, one(), 3)\n\tprintln(2)", "println(1)\n\ttake(nil)\n\tprintln(2)"),
+        ("", "one()\n\treturn nil, one()", None),
         ("", "take(one())", None),
         ("", "nowhere()", None),
     ],
