@@ -125,13 +125,7 @@ func (v *view) aboutLocals(f *facts) {
 	seen := map[string]bool{}
 	for i := len(v.path) - 1; i >= 0; i-- {
 		node := v.path[i]
-		if fn, ok := node.(*ast.FuncDecl); ok {
-			node = fn.Type
-		}
-		if fn, ok := node.(*ast.FuncLit); ok {
-			node = fn.Type
-		}
-		scope := v.info.Scopes[node]
+		scope := v.scopeOf(node)
 		if scope == nil {
 			continue
 		}
@@ -155,7 +149,8 @@ func (v *view) kindOf(obj types.Object, scope ast.Node) string {
 	case *types.TypeName:
 		return "type"
 	}
-	if _, ok := scope.(*ast.FuncType); ok {
+	switch scope.(type) {
+	case *ast.FuncDecl, *ast.FuncLit, *ast.FuncType:
 		return "param"
 	}
 	return "var"

@@ -207,18 +207,22 @@ func (v *view) producers(want types.Type) []string {
 // innermost is the scope that the hole is in.
 func (v *view) innermost() *types.Scope {
 	for i := len(v.path) - 1; i >= 0; i-- {
-		node := v.path[i]
-		if fn, ok := node.(*ast.FuncDecl); ok {
-			node = fn.Type
-		}
-		if fn, ok := node.(*ast.FuncLit); ok {
-			node = fn.Type
-		}
-		if scope := v.info.Scopes[node]; scope != nil {
+		if scope := v.scopeOf(v.path[i]); scope != nil {
 			return scope
 		}
 	}
 	return nil
+}
+
+// scopeOf is the scope that a node opens, or nil.
+func (v *view) scopeOf(node ast.Node) *types.Scope {
+	switch fn := node.(type) {
+	case *ast.FuncDecl:
+		node = fn.Type
+	case *ast.FuncLit:
+		node = fn.Type
+	}
+	return v.info.Scopes[node]
 }
 
 // calls is the signature of the call that the hole is an argument of, "" elsewhere.
