@@ -31,10 +31,10 @@ func (u *universe) survey(dir string) {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		for _, m := range found {
-			if u.metas[m.ImportPath] == nil && (m.Error == nil || m.Dir != "") {
+			if old := u.metas[m.ImportPath]; (old == nil || old.sketched) && (m.Error == nil || m.Dir != "") {
 				u.metas[m.ImportPath] = m
 			}
-			if u.byDir[m.Dir] == nil && m.Dir != "" {
+			if old := u.byDir[m.Dir]; (old == nil || old.sketched) && m.Dir != "" {
 				u.byDir[m.Dir] = m
 			}
 		}
