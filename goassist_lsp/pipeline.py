@@ -19,6 +19,7 @@ from goassist_lsp.context.trigger import skip_reason
 from goassist_lsp.generate import prompt, stopping
 from goassist_lsp.generate.reuse import CompletionCache
 from goassist_lsp.postprocess.cutback import shorter_versions
+from goassist_lsp.postprocess.imports import with_import_edits
 from goassist_lsp.settings import Settings
 from goassist_lsp.types import (
     Candidate,
@@ -42,7 +43,8 @@ SECOND_DRAW_TEMPERATURE = 0.7
 class Stages:
     """Which stages run; users have all of them, evaluation switches them off in turn to see what they are worth.
 
-    `trim`: a generation ends, and is cut, where the hole ends. `filters`: all other post-processing too.
+    `trim`: a generation ends, and is cut, where the hole ends. `filters`: all other post-processing too. `imports`:
+    what a candidate does not find imported is added with it.
     The check is a setting, form and healing are the prompt's.
     """
 
@@ -50,6 +52,7 @@ class Stages:
     filters: bool = True
     cut_back: bool = True
     second_draw: bool = True
+    imports: bool = True
 
 
 class CompletionPipeline:
@@ -157,7 +160,7 @@ class CompletionPipeline:
         for candidate in checked:
             assert candidate.verdict is not None
             if rank.showable(candidate.verdict):
-                shown.append(candidate)
+                shown.extend(_placed(candidate, context, run))
                 continue
             run.rejected.append(Rejected(candidate.insert_text, "check", rank.why_not(candidate.verdict)))
             if self._stages.cut_back and candidate.verdict.status != "unknown":
@@ -174,7 +177,8 @@ class CompletionPipeline:
             replace(candidate, insert_text=text, trail=(*candidate.trail, rank.CUT_BACK)) for text in versions
         )
         checked = await self._checked(shorter, context, run) if shorter else ()
-        return next(((c,) for c in checked if c.verdict is not None and rank.showable(c.verdict)), ())
+        passed = next((c for c in checked if c.verdict is not None and rank.showable(c.verdict)), None)
+        return _placed(passed, context, run) if passed is not None else ()
 
     async def _checked(
         self, candidates: tuple[Candidate, ...], context: CursorContext, run: _Run
@@ -186,7 +190,12 @@ class CompletionPipeline:
                 if self._checker is None:
                     raise CheckerUnavailable("there is no type checker")
                 verdicts = await self._checker.check(
-                    context.snapshot, context.offset, context.offset, texts, complete=context.kind == "body"
+                    context.snapshot,
+                    context.offset,
+                    context.offset,
+                    texts,
+                    complete=context.kind == "body",
+                    resolve_imports=self._stages.imports,
                 )
             except CheckerUnavailable as error:
                 log.warning("type check unavailable: %s", error)
@@ -195,6 +204,15 @@ class CompletionPipeline:
         return tuple(
             replace(candidate, verdict=verdict) for candidate, verdict in zip(candidates, verdicts, strict=True)
         )
+
+
+def _placed(candidate: Candidate, context: CursorContext, run: _Run) -> tuple[Candidate, ...]:
+    """The candidate with the edits that add its imports, or none where they have no place."""
+    placed = with_import_edits(candidate, context)
+    if isinstance(placed, Rejected):
+        run.rejected.append(placed)
+        return ()
+    return (placed,)
 
 
 def _fail_offset(candidate: Candidate, verdict: Verdict) -> int | None:

@@ -15,7 +15,14 @@ class FakeChecker:
         self.asked: list[str] = []
 
     async def check(
-        self, snapshot: DocumentSnapshot, start: int, end: int, inserts: tuple[str, ...], *, complete: bool = False
+        self,
+        snapshot: DocumentSnapshot,
+        start: int,
+        end: int,
+        inserts: tuple[str, ...],
+        *,
+        complete: bool = False,
+        resolve_imports: bool = False,
     ) -> tuple[Verdict, ...]:
         """One verdict an insert; raises `error` instead, if one was given."""
         if self.error is not None:
