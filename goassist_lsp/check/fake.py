@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from goassist_index.verdict import Diagnostic, Verdict
+from collections.abc import Mapping
+
+from goassist_index.verdict import Diagnostic, ImportSpec, Verdict
 from goassist_lsp.types import DocumentSnapshot
 
 
 class FakeChecker:
-    """Rejects inserts by a word in them; `asked` keeps what was asked, in order."""
+    """Rejects inserts by a word in them; `asked` keeps what was asked, in order.
 
-    def __init__(self, bad: str | None = None, error: Exception | None = None) -> None:
+    `importable`: words that an import cures, for those who ask it to resolve imports.
+    """
+
+    def __init__(
+        self,
+        bad: str | None = None,
+        error: Exception | None = None,
+        *,
+        importable: Mapping[str, ImportSpec] | None = None,
+    ) -> None:
         self.bad = bad
         self.error = error
+        self.importable = importable or {}
         self.asked: list[str] = []
 
     async def check(
@@ -28,10 +40,14 @@ class FakeChecker:
         if self.error is not None:
             raise self.error
         self.asked.extend(inserts)
-        return tuple(self._verdict(insert) for insert in inserts)
+        return tuple(self._verdict(insert, resolve_imports) for insert in inserts)
 
-    def _verdict(self, insert: str) -> Verdict:
-        if self.bad is None or self.bad not in insert:
-            return Verdict("ok")
-        offset = len(insert[: insert.index(self.bad)].encode())
-        return Verdict("error", errors=(Diagnostic(1, 1, f"undefined: {self.bad}", offset),))
+    def _verdict(self, insert: str, resolve_imports: bool) -> Verdict:
+        missing = [word for word in self.importable if word in insert]
+        bad = [
+            word for word in (self.bad, *(() if resolve_imports else missing)) if word is not None and word in insert
+        ]
+        if not bad:
+            return Verdict("ok", imports=tuple(self.importable[word] for word in missing))
+        offset = len(insert[: insert.index(bad[0])].encode())
+        return Verdict("error", errors=(Diagnostic(1, 1, f"undefined: {bad[0]}", offset),))

@@ -42,6 +42,9 @@ func (m importMap) with(added []addition) importMap {
 	return more
 }
 
+// tooLate is the reason of an error that more time might have cured.
+const tooLate = "not all packages of that name could be looked at in time"
+
 // maxTrials bounds how many ways to import what one candidate misses are checked.
 const maxTrials = 8
 
@@ -93,7 +96,7 @@ func (r *resolver) resolve(plain verdict, check func([]addition) verdict) verdic
 			plain.Reason = "ambiguous import: " + offers(passed)
 			return plain
 		case r.late && len(passed) > 0 && !allSiblings(chosen.options):
-			plain.Reason = "not all packages of that name could be looked at in time"
+			plain.Reason = tooLate
 			return plain
 		default:
 			for _, o := range chosen.options {
@@ -104,6 +107,9 @@ func (r *resolver) resolve(plain verdict, check func([]addition) verdict) verdic
 		}
 	}
 	furthest.MissingImports = plain.MissingImports
+	if r.late {
+		furthest.Reason = tooLate
+	}
 	return furthest
 }
 
