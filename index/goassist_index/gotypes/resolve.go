@@ -127,7 +127,7 @@ func firstError(v verdict) int {
 // options are the packages that a name may mean: what other files of the package import under it, and unless
 // there are such, or far, all others.
 func (r *resolver) options(name string, members []string, far bool) []option {
-	if name == "main" || !hasAll(ast.IsExported, members) || r.dir.declares(r.file, name) {
+	if name == "main" || !hasAll(ast.IsExported, members) || r.dir.declares(r.file, name) || r.maybeImported(name) {
 		return nil
 	}
 	options := r.siblings(name, members)
@@ -157,6 +157,13 @@ func (r *resolver) options(name string, members []string, far bool) []option {
 		}
 	}
 	return options
+}
+
+// maybeImported reports whether the file imports something that could not be found and may be called name.
+func (r *resolver) maybeImported(name string) bool {
+	return slices.ContainsFunc(r.file.ast.Imports, func(spec *ast.ImportSpec) bool {
+		return spec.Name == nil && r.focus.unresolved(spec) && mayBeCalled(importPath(spec), name)
+	})
 }
 
 // inTime runs work and returns its result if that is there by the deadline; work goes on otherwise. Work that

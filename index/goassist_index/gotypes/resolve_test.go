@@ -1,7 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,6 +153,69 @@ func TestAShadowedNameIsNoImport(t *testing.T) {
 	text := "package app\n\nfunc f() {\n\t«»\n}\n\ntype bytes struct {\n\ta in t\n"
 	if v := p.resolve("f.go", text, "_ = bytes.ToUpper(nil)"); len(v.Imports) > 0 {
 		t.Fatalf("imports %v in place of a declaration that is being typed", v.Imports)
+	}
+}
+
+func TestAnImportThatCannotBeFoundMayBeTheOneThatIsMeant(t *testing.T) {
+	p := newProject(t, app)
+	text := "package app\n\nimport \"example.org/absent/strings-lib\"\n\nfunc f() {\n\t«»\n}\n"
+	wantError(t, p.resolve("f.go", text, "_ = strings.ToUpper(\"a\")"), "undefined: strings")
+	wantImports(t, p.resolve("f.go", text, "_ = bytes.ToUpper(nil)"), "bytes")
+}
+
+// Each function of this service, put back into a file that lacks one of the imports it uses.
+func TestFindsTheImportsOfItsOwnSourceAgain(t *testing.T) {
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSession(root)
+	files, _ := filepath.Glob(filepath.Join(root, "*.go"))
+	asked := 0
+	for _, path := range files {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, path, data, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, decl := range file.Decls {
+			fn, ok := decl.(*ast.FuncDecl)
+			if !ok || i%4 != 0 {
+				continue
+			}
+			from, to := fset.Position(fn.Body.Lbrace).Offset+1, fset.Position(fn.Body.Rbrace).Offset
+			for _, spec := range file.Imports {
+				want := importPath(spec)
+				if !mentions(data[from:to], assumedName(want)) {
+					continue
+				}
+				text := bytes.Clone(data)
+				blank(text[fset.Position(spec.Pos()).Offset:fset.Position(spec.End()).Offset])
+				s.sources.setOverlay(path, slices.Concat(text[:from], text[to:]))
+				s.changed(path)
+				q := question{from: from, to: from, inserts: []string{string(data[from:to])}, importBudget: time.Minute}
+				got, err := s.check(path, q, time.Minute)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got[0].Status == "ok" && len(got[0].Imports) == 0 {
+					continue // it is a variable's name here
+				}
+				t.Logf("%s: %s: %q", filepath.Base(path), fn.Name.Name, want)
+				wantImports(t, got[0], want)
+				asked++
+				break
+			}
+			s.sources.dropOverlay(path)
+			s.changed(path)
+		}
+	}
+	if asked < 40 {
+		t.Fatalf("only %d functions were asked about", asked)
 	}
 }
 
