@@ -197,7 +197,8 @@ func (r *resolver) siblings(name string, members []string) []option {
 	var options []option
 	add := func(spec importSpec, m *meta, pkg *types.Package) {
 		fits := func(member string) bool { return pkg.Scope().Lookup(member) != nil }
-		if pkg != nil && hasAll(fits, members) && !slices.ContainsFunc(options, func(o option) bool { return o.spec == spec }) {
+		known := func(o option) bool { return o.spec.Path == spec.Path } // the first to spell it counts
+		if pkg != nil && hasAll(fits, members) && !slices.ContainsFunc(options, known) {
 			options = append(options, option{spec, m, sibling})
 		}
 	}
@@ -253,11 +254,11 @@ func (r *resolver) trials(choices [][]option, tried map[string]bool, check func(
 		for i, k := range at {
 			chosen[i] = choices[i][k]
 		}
-		if key := fmt.Sprint(specsOf(chosen)); tried[key] {
+		key := fmt.Sprint(specsOf(chosen))
+		if tried[key] {
 			continue
-		} else {
-			tried[key] = true
 		}
+		tried[key] = true
 		if len(made) == maxTrials || len(made) > 0 && time.Now().After(r.deadline) {
 			r.late = true
 			break

@@ -143,6 +143,9 @@ func TestAliasesOfTheNeighboursAreNames(t *testing.T) {
 	wantImports(t, p.resolve("f.go", body("\t«»"), "_ = metav1.Now()"), "metav1 example.com/app/meta/v1")
 	wantImports(t, p.resolve("f.go", body("\t«»"), "_ = v1.Now()"), "v1 example.com/app/meta/v1")
 	wantImports(t, p.resolve("f.go", body("\t«»"), "_ = str.ToLower(\"a\")"), "str strings")
+	p.write("u.go", "package app\n\nimport v1 \"example.com/app/meta/v1\"\n\nvar _ = v1.Now\n")
+	p.write("v.go", "package app\n\nimport \"example.com/app/meta/v1\"\n\nvar _ = v1.Now\n")
+	wantImports(t, p.resolve("f.go", body("\t«»"), "_ = v1.Now()"), "v1 example.com/app/meta/v1")
 }
 
 func TestAShadowedNameIsNoImport(t *testing.T) {
