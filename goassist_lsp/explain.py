@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from goassist_lsp.types import Completion
+from goassist_index.header import spelled
+from goassist_lsp.types import Candidate, Completion
 
 
 def explanation(completion: Completion | None) -> str:
@@ -14,7 +15,7 @@ def explanation(completion: Completion | None) -> str:
     lines: list[str] = []
     if completion.candidates:
         for index, candidate in enumerate(completion.candidates, 1):
-            state = candidate.verdict.status if candidate.verdict else "not checked"
+            state = checked(candidate)
             trail = f" ({', '.join(candidate.trail)})" if candidate.trail else ""
             lines += [f"**Shown {index}** — type check: {state}{trail}", "", *_code(candidate.insert_text)]
     else:
@@ -28,6 +29,13 @@ def explanation(completion: Completion | None) -> str:
         f"{completion.prompt_tokens} in the prompt, {completion.read_tokens} read, {completion.generated_tokens} said"
     )
     return "\n".join([*lines, f"Times: {times}. Tokens: {tokens}."])
+
+
+def checked(candidate: Candidate) -> str:
+    """What the type check said of a candidate, with the imports that are added for it."""
+    if candidate.verdict is None:
+        return "not checked"
+    return candidate.verdict.status + "".join(f", with import {spelled(spec)}" for spec in candidate.verdict.imports)
 
 
 def _code(text: str) -> list[str]:

@@ -22,6 +22,7 @@ from goassist_lsp.generate.names import NameGuide
 from goassist_lsp.generate.reuse import CompletionCache
 from goassist_lsp.postprocess.cutback import shorter_versions
 from goassist_lsp.postprocess.fixes import fixed_versions
+from goassist_lsp.postprocess.imports import with_import_edits
 from goassist_lsp.settings import Settings
 from goassist_lsp.types import (
     Candidate,
@@ -53,7 +54,7 @@ class Stages:
     `trim`: a generation ends, and is cut, where the hole ends. `filters`: all other post-processing too. `names`:
     decoding is held to names that exist. What fails the check is seen to by `fixes`, which need no model, then by
     `repair` (the next likely token where it failed), then by `cut_back`. The check is a setting, form and healing
-    are the prompt's.
+    are the prompt's. `imports`: what a candidate does not find imported is added with it.
     """
 
     trim: bool = True
@@ -63,6 +64,7 @@ class Stages:
     repair: bool = True
     cut_back: bool = True
     second_draw: bool = True
+    imports: bool = True
 
 
 class CompletionPipeline:
@@ -201,7 +203,7 @@ class CompletionPipeline:
                 if not mended and self._stages.cut_back:
                     mended = await self._cut_back(failure, context, run)
             shown.extend(mended)
-        return tuple(shown)
+        return tuple(placed for passing in shown for placed in _placed(passing, context, run))
 
     def _processed(
         self, generations: tuple[Generation, ...], context: CursorContext, run: _Run, *, reused: bool = False
@@ -280,7 +282,12 @@ class CompletionPipeline:
                 if self._checker is None:
                     raise CheckerUnavailable("there is no type checker")
                 verdicts = await self._checker.check(
-                    context.snapshot, context.offset, context.offset, texts, complete=context.kind == "body"
+                    context.snapshot,
+                    context.offset,
+                    context.offset,
+                    texts,
+                    complete=context.kind == "body",
+                    resolve_imports=self._stages.imports,
                 )
             except CheckerUnavailable as error:
                 log.warning("type check unavailable: %s", error)
@@ -289,6 +296,15 @@ class CompletionPipeline:
         return tuple(
             replace(candidate, verdict=verdict) for candidate, verdict in zip(candidates, verdicts, strict=True)
         )
+
+
+def _placed(candidate: Candidate, context: CursorContext, run: _Run) -> tuple[Candidate, ...]:
+    """The candidate with the edits that add its imports, or none where they have no place."""
+    placed = with_import_edits(candidate, context)
+    if isinstance(placed, Rejected):
+        run.rejected.append(placed)
+        return ()
+    return (placed,)
 
 
 def _failing_step(candidate: Candidate) -> int | None:

@@ -27,7 +27,7 @@ def why_not(verdict: Verdict) -> str:
     if verdict.status == "unknown":
         return verdict.reason or "cannot be checked"
     for error in verdict.errors:
-        return error.message
+        return f"{error.message} ({verdict.reason})" if verdict.reason else error.message
     for item in verdict.unfinished:
         if item.final:
             return item.message

@@ -131,11 +131,19 @@ class Checker(Protocol):
     """Says whether candidates type-check in place. Real: check/typecheck.py over the type service."""
 
     async def check(
-        self, snapshot: DocumentSnapshot, start: int, end: int, inserts: tuple[str, ...], *, complete: bool = False
+        self,
+        snapshot: DocumentSnapshot,
+        start: int,
+        end: int,
+        inserts: tuple[str, ...],
+        *,
+        complete: bool = False,
+        resolve_imports: bool = False,
     ) -> tuple[Verdict, ...]:
         """One verdict an insert, each for `insert` in place of `snapshot.text[start:end]` (code points).
 
         `complete`: the insert is the whole content of its block, so no later line of that block cures anything.
+        `resolve_imports`: an insert that lacks nothing but imports is "ok" with those, in `Verdict.imports`.
 
         Raises CheckerUnavailable when the service cannot be had at all.
         """

@@ -16,6 +16,10 @@ from goassist_index.verdict import LegalNames, Verdict
 from goassist_index.workspace import workspace_root
 from goassist_lsp.types import DocumentSnapshot
 
+# How long one check may look for missing imports: most are found in a few milliseconds, what has to be loaded first
+# takes some tens.
+IMPORT_BUDGET_S = 0.15
+
 log = logging.getLogger(__name__)
 
 
@@ -27,13 +31,16 @@ class TypeChecker:
         on_ready: Callable[[Path, float], None] | None = None,
         *,
         loading_limit_s: float = LOADING_LIMIT_S,
+        import_budget_s: float = IMPORT_BUDGET_S,
     ) -> None:
         """`on_ready` is told of each opened directory whose package has been loaded, and the milliseconds it took.
 
         `loading_limit_s`: how long a check waits for its package to be loaded before the verdict is "unknown".
+        `import_budget_s`: how long a check that is to resolve imports looks for them.
         """
         self._on_ready = on_ready
         self._loading_limit_s = loading_limit_s
+        self._import_budget_s = import_budget_s
         self._services: dict[Path, asyncio.Task[TypeService]] = {}
         self._folders: tuple[Path, ...] = ()
         self._open: dict[Path, str] = {}
@@ -49,7 +56,14 @@ class TypeChecker:
         await asyncio.gather(*(self._service(root) for root in self._folders))
 
     async def check(
-        self, snapshot: DocumentSnapshot, start: int, end: int, inserts: tuple[str, ...], *, complete: bool = False
+        self,
+        snapshot: DocumentSnapshot,
+        start: int,
+        end: int,
+        inserts: tuple[str, ...],
+        *,
+        complete: bool = False,
+        resolve_imports: bool = False,
     ) -> tuple[Verdict, ...]:
         """Verdicts of the type service; see `Checker`."""
         service = await self._service_for(snapshot.path)
@@ -62,6 +76,7 @@ class TypeChecker:
             last,
             inserts,
             complete=complete,
+            import_budget_s=self._import_budget_s if resolve_imports else 0.0,
             loading_limit_s=self._loading_limit_s,
         )
 

@@ -214,6 +214,7 @@ async def _ask(service: TypeService, path: Path, case: Case) -> tuple[Verdict, f
     source = path.read_bytes()
     buffer = (source[: case.offset] + source[case.end :]).decode("utf-8")
     started = time.perf_counter()
+    # No imports are looked for: what one would cure is a fault of the text as the file stands.
     (verdict,) = await service.check(
         path, buffer, case.offset, case.offset, (case.insert,), loading_limit_s=LOADING_LIMIT_S
     )

@@ -12,7 +12,7 @@ from typing import Any
 from goassist_lsp.app import Assistant
 from goassist_lsp.cli.check import as_json as verdict_json
 from goassist_lsp.cli.position import read_position
-from goassist_lsp.explain import explanation
+from goassist_lsp.explain import checked, explanation
 from goassist_lsp.settings import Options, resolve
 from goassist_lsp.types import Candidate, Completion
 from goassist_models.engine import CancelToken
@@ -87,8 +87,7 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
 def _print(completion: Completion) -> None:
     for candidate in completion.candidates:
         print(candidate.insert_text)
-        state = candidate.verdict.status if candidate.verdict else "not checked"
-        print(f"-- type check: {state}", file=sys.stderr)
+        print(f"-- type check: {checked(candidate)}", file=sys.stderr)
     if not completion.candidates:
         reason = completion.skip_reason or "nothing that was generated may be shown (--why says more)"
         print(f"silent: {reason}", file=sys.stderr)

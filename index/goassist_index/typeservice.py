@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 
 from goassist_index.errors import CheckerUnavailable, SourceError
 from goassist_index.gobuild import build_type_service
-from goassist_index.verdict import Diagnostic, LegalNames, Unfinished, Verdict
+from goassist_index.verdict import Diagnostic, ImportSpec, LegalNames, Unfinished, Verdict
 from goassist_index.wire import Pipe, ReplyError, ServiceGone
 
 log = logging.getLogger(__name__)
@@ -116,14 +117,17 @@ class TypeService:
         inserts: Sequence[str],
         *,
         complete: bool = False,
+        import_budget_s: float = 0.0,
         loading_limit_s: float = LOADING_LIMIT_S,
     ) -> tuple[Verdict, ...]:
         """One verdict for each insert in place of the bytes `start_byte:end_byte` of the file's text.
 
         `text` becomes the file's overlay first, and stays it; None checks in the present overlay, or in the
         file on disk. Offsets count UTF-8 bytes. `complete`: each insert is all that its block is to hold, so what it
-        leaves unfinished there is final. "unknown" with a reason: the package is not loaded within
-        `loading_limit_s`, the service does not answer, or nothing can be said.
+        leaves unfinished there is final. `import_budget_s`: how long to look, in one request, for the imports with
+        which inserts that lack some pass; 0 leaves those errors.
+        "unknown" with a reason: the package is not loaded within `loading_limit_s`, the service does not answer, or
+        nothing can be said.
         Raises CheckerUnavailable when the service cannot be started, SourceError for offsets outside of the text.
         """
         path = path.absolute()
@@ -133,6 +137,7 @@ class TypeService:
             "end": end_byte,
             "inserts": list(inserts),
             "whole": complete,
+            "import_budget_ms": math.ceil(import_budget_s * 1000),
             "wait_ms": int(loading_limit_s * 1000),
         }
         if text is not None and self._overlays.get(path) != text:
@@ -140,7 +145,8 @@ class TypeService:
             params["text"] = text
         began = time.perf_counter()
         try:
-            result = await asyncio.wait_for(self._ask("check", params), loading_limit_s + ANSWER_LIMIT_S)
+            limit_s = loading_limit_s + import_budget_s + ANSWER_LIMIT_S
+            result = await asyncio.wait_for(self._ask("check", params), limit_s)
         except TimeoutError:
             return _all_unknown("the type service did not answer in time", len(inserts), began)
         except ServiceGone:
@@ -263,6 +269,7 @@ def decode_verdict(raw: dict[str, Any]) -> Verdict:
             for u in raw["unfinished"] or ()
         ),
         missing_imports=tuple(raw["missing_imports"] or ()),
+        imports=tuple(ImportSpec(i["name"], i["path"]) for i in raw["imports"] or ()),
         reason=raw["reason"],
         ms=raw["ms"],
     )

@@ -23,6 +23,14 @@ class Diagnostic:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportSpec:
+    """One import: `name` is "" where the declaration names none."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What the type service says about one candidate in its place.
 
@@ -30,13 +38,16 @@ class Verdict:
     user's next line may cure (declared and not used, missing return, unused import), and names that text after
     the candidate still misses: those which no later line of this function can cure any more carry
     `final=True` in `Unfinished`. `missing_imports` are names used as packages that the file does not import.
-    `reason` says why when the status is "unknown". `ms` is the time this check took in milliseconds.
+    `imports` are those with which it is "ok": they have to be added; only where the check was asked to look for them.
+    `reason` says why when the status is "unknown", and what kept a missing import from being chosen.
+    `ms` is the time this check took in milliseconds.
     """
 
     status: Status
     errors: tuple[Diagnostic, ...] = ()
     unfinished: tuple[Unfinished, ...] = ()
     missing_imports: tuple[str, ...] = ()
+    imports: tuple[ImportSpec, ...] = ()
     reason: str = ""
     ms: float = 0.0
 

@@ -77,6 +77,17 @@ def test_check_json_is_one_value_with_go_positions(main_go: Path) -> None:
     assert "undefined: nowhere" in value["errors"][0]["message"]
 
 
+def test_check_lists_the_imports_that_are_missing_or_finds_them_when_asked(main_go: Path) -> None:
+    place = (f"{main_go}:{LINE}:{COL}", "--insert", "sh(strings.ToUpper(word))", "--json")
+    plain = run("check", *place)
+    assert (plain.returncode, json.loads(plain.stdout)["imports"]) == (1, ["strings"])
+    found = run("check", *place, "--resolve-imports")
+    value = json.loads(found.stdout)
+    assert (found.returncode, value["status"], value["errors"], value["imports"]) == (0, "ok", [], ["strings"])
+    shown = run("check", *place[:-1], "--resolve-imports")
+    assert shown.stdout.splitlines() == ["ok", f'{main_go}: add import "strings"']
+
+
 def test_check_jsonl_answers_each_line_and_survives_bad_ones(main_go: Path) -> None:
     offset = MAIN.encode().index(b"s.Pu\n") + len("s.Pu")
     requests = [

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from goassist_index.verdict import Verdict
+from goassist_index.verdict import ImportSpec, Verdict
 from goassist_lsp.explain import explanation
 from goassist_lsp.types import Completion, Rejected, StageTiming
 from support.places import candidate, in_function
@@ -22,6 +22,12 @@ def test_what_is_shown_comes_with_its_verdict_and_trail() -> None:
     text = explanation(Completion(candidates=(SHOWN,)))
     assert "**Shown 1** — type check: ok (cut back)" in text
     assert "```go\nfoo(a)\n```" in text
+
+
+def test_imports_that_come_along_are_told() -> None:
+    verdict = Verdict("ok", imports=(ImportSpec("", "os"), ImportSpec("m", "example.com/a")))
+    text = explanation(Completion(candidates=(replace(SHOWN, verdict=verdict, trail=()),)))
+    assert 'type check: ok, with import "os", with import m "example.com/a"\n' in text
 
 
 def test_an_unchecked_candidate_says_so() -> None:

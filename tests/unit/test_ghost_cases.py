@@ -3,11 +3,15 @@
 A case has its Go files (`name.go unsaved` is an open buffer that is not on disk), one of them with <CURSOR>, and
 `generations`. `request`, if there, holds `key: value` lines: `n`, `requested`, `line ends: crlf`, and `typed`, what
 the user types before a second request, for which the engine has nothing more to say.
+`@imports` is the head of the file as it stands with each candidate that brings imports along.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +19,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from goassist_index.header import read_header
 from goassist_index.verdict import Verdict
 from goassist_lsp.check.typecheck import TypeChecker
 from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Settings
-from goassist_lsp.types import Completion, DocumentSnapshot
+from goassist_lsp.types import Candidate, Completion, DocumentSnapshot
 from goassist_models.engine import CancelToken
 from goassist_models.engine.fake import FakeEngine
 from support import txtar
@@ -36,7 +41,7 @@ async def workspace(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[t
     root = tmp_path_factory.mktemp("cases")
     for case in CASES:
         _lay_out(txtar.read(case), root / case.stem)
-    checker = TypeChecker()
+    checker = TypeChecker(import_budget_s=60)  # no verdict may hang on how busy the machine is
     await checker.set_folders([root])
     yield root, checker
     await checker.close()
@@ -96,12 +101,42 @@ def _ghost(completion: Completion) -> str:
 
 def _verdict(verdict: Verdict | None) -> str:
     assert verdict is not None
-    lines = [verdict.status, *(f"imports {name}" for name in verdict.missing_imports)]
+    lines = [verdict.status, *(f"imports {spec.name} {spec.path}".replace("  ", " ") for spec in verdict.imports)]
     return ", ".join([*lines, *(f"leaves: {item.message}" for item in verdict.unfinished)])
 
 
+def _with(candidate: Candidate, text: str) -> str:
+    """The document once the candidate is accepted, with its imports."""
+    text = text[: candidate.start] + candidate.insert_text + text[candidate.end :]
+    for edit in candidate.import_edits:
+        assert edit.end < candidate.start
+        text = text[: edit.start] + edit.text + text[edit.end :]
+    return text
+
+
+def _imports(completion: Completion) -> dict[str, str]:
+    heads = []
+    for candidate in completion.candidates:
+        if candidate.import_edits:
+            assert completion.context is not None
+            text = _with(candidate, completion.context.snapshot.text)
+            heads.append(text[: read_header(text).end].replace("\r", "␍"))
+    return {"@imports": SEPARATOR.join(heads) + "\n"} if heads else {}
+
+
+def _builds(candidate: Candidate, snapshot: DocumentSnapshot, copy: Path) -> None:
+    """The folder builds, for the compiler too, with the candidate and its imports in the file."""
+    shutil.copytree(snapshot.path.parent, copy)
+    (copy / snapshot.path.name).write_bytes(_with(candidate, snapshot.text).encode())
+    command = ["go", "build", "-o", os.devnull, "."]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-async def test_case(path: Path, workspace: tuple[Path, TypeChecker], request: pytest.FixtureRequest) -> None:
+async def test_case(
+    path: Path, workspace: tuple[Path, TypeChecker], request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     root, checker = workspace
     case = txtar.read(path)
     assert case.comment.strip(), "a case begins with why it exists"
@@ -109,8 +144,14 @@ async def test_case(path: Path, workspace: tuple[Path, TypeChecker], request: py
     got = {
         "@ghost": _ghost(completion),
         "@verdict": "".join(_verdict(candidate.verdict) + "\n" for candidate in completion.candidates),
+        **_imports(completion),
     }
+    for number, candidate in enumerate(completion.candidates):
+        if candidate.import_edits:
+            assert completion.context is not None
+            _builds(candidate, completion.context.snapshot, tmp_path / str(number))
     if request.config.getoption("--update"):
-        path.write_text(txtar.render(replace(case, files=case.files | got)), encoding="utf-8")
+        given = {name: content for name, content in case.files.items() if not name.startswith("@")}
+        path.write_text(txtar.render(replace(case, files=given | got)), encoding="utf-8")
         return
-    assert got == {name: case.files.get(name) for name in got}
+    assert got == {name: content for name, content in case.files.items() if name.startswith("@")}

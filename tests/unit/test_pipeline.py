@@ -99,7 +99,7 @@ async def test_what_a_repair_said_right_is_kept_when_it_is_cut_back() -> None:
 
 async def test_a_fix_comes_before_a_repair() -> None:
     class Strict(FakeChecker):
-        def _verdict(self, insert: str) -> Verdict:
+        def _verdict(self, insert: str, resolve_imports: bool) -> Verdict:
             if ":=" not in insert:
                 return Verdict("ok")
             at = len(insert[: insert.index(":=")].encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from goassist_index.verdict import ImportSpec
 from goassist_lsp.check.fake import FakeChecker
 from goassist_lsp.cli.eval.ours import RAW, Unhealed, as_answer
 from goassist_lsp.pipeline import CompletionPipeline, Stages
@@ -18,12 +19,15 @@ LINE = "package p\n\nfunc f(n int) int {\n\tx := <CURSOR>\n\treturn n\n}\n"
 BLOCK = "package p\n\nfunc f(n int) int {\n\tn++\n\t<CURSOR>\n\treturn n\n}\n"
 
 
+IMPORTABLE = {"zeta": ImportSpec("", "example.com/zeta"), "beta": ImportSpec("b", "example.com/beta")}
+
+
 async def complete(
     said: Sequence[str], marked: str, stages: Stages, settings: Settings | None = None
 ) -> tuple[Completion, FakeEngine]:
     before, after = marked.split(CURSOR)
     engine = FakeEngine(said)
-    made = CompletionPipeline(engine, FakeChecker(bad="broken"), settings or Settings(), stages)
+    made = CompletionPipeline(engine, FakeChecker("broken", importable=IMPORTABLE), settings or Settings(), stages)
     return await made.complete(snapshot(before + after), len(before), CancelToken()), engine
 
 
@@ -78,3 +82,34 @@ async def test_an_answer_says_what_was_shown_or_why_there_was_nothing() -> None:
     silent, _ = await complete(["broken"], LINE, Stages(second_draw=False))
     answer = as_answer(silent, 5.0, 0.5)
     assert (answer.edits, answer.silent_because) == ((), "check: undefined: broken")
+
+
+async def test_what_lacks_an_import_brings_it_along() -> None:
+    completion, _ = await complete(["zeta.A(beta.B)"], LINE, Stages())
+    (shown,) = completion.candidates
+    assert [(edit.start, edit.end) for edit in shown.import_edits] == [(len("package p"), len("package p"))]
+    assert shown.import_edits[0].text == '\n\nimport (\n\tb "example.com/beta"\n\t"example.com/zeta"\n)'
+    answer = as_answer(completion, 5.0, 0.1)
+    assert [edit.text for edit in answer.edits] == ["zeta.A(beta.B)", shown.import_edits[0].text]
+
+
+async def test_a_shorter_version_brings_only_what_it_uses_itself() -> None:
+    completion, _ = await complete(["zeta.A()\n\tbeta.B(broken)"], BLOCK, Stages())
+    (shown,) = completion.candidates
+    assert (shown.insert_text, [edit.text for edit in shown.import_edits]) == (
+        "zeta.A()",
+        ['\n\nimport "example.com/zeta"'],
+    )
+
+
+async def test_without_imports_what_lacks_one_is_dropped() -> None:
+    completion, _ = await complete(["zeta.A()"], LINE, Stages(imports=False))
+    assert texts(completion) == []
+    assert completion.rejected[0].reason == "undefined: zeta"
+
+
+async def test_a_file_head_that_takes_no_import_drops_the_candidate_with_the_reason() -> None:
+    completion, _ = await complete(["zeta.A()", "n"], LINE.replace("package p\n", "package p; var v int\n"), Stages())
+    assert texts(completion) == ["n"]
+    assert [(rejected.text, rejected.stage) for rejected in completion.rejected] == [("zeta.A()", "imports")]
+    assert "shares its line" in completion.rejected[0].reason

@@ -13,6 +13,7 @@ import pytest_asyncio
 from goassist_index.errors import CheckerUnavailable, SourceError
 from goassist_index.gobuild import build_type_service
 from goassist_index.typeservice import TypeService
+from goassist_index.verdict import ImportSpec
 
 MODULE = {
     "go.mod": "module example.com/tools\n\ngo 1.22\n",
@@ -76,6 +77,26 @@ async def test_decodes_unfinished_and_missing_imports(service: TypeService, modu
     unused, missing = await service.check(module / "user.go", None, at, at, ["x := 1", "fmt.Println()"])
     assert [(u.kind, u.final) for u in unused.unfinished] == [("unused_variable", False)]
     assert missing.missing_imports == ("fmt",)
+
+
+async def test_finds_missing_imports_when_given_time_for_it(service: TypeService, module: Path) -> None:
+    at = hole(MODULE["user.go"])
+    inserts = ["fmt.Println()", "t.Use()", "fmt.Printn()", "other.F()"]
+    verdicts = await service.check(module / "user.go", None, at, at, inserts, import_budget_s=60)
+    assert [(v.status, v.imports) for v in verdicts] == [
+        ("ok", (ImportSpec("", "fmt"),)),
+        ("ok", ()),
+        ("error", ()),
+        ("error", ()),
+    ]
+    assert [v.missing_imports for v in verdicts] == [(), (), ("fmt",), ("other",)]
+
+
+async def test_says_why_no_import_was_chosen(service: TypeService, module: Path) -> None:
+    at = hole(MODULE["user.go"])
+    insert = ['_ = template.New("a")']
+    (verdict,) = await service.check(module / "user.go", None, at, at, insert, import_budget_s=60)
+    assert (verdict.status, verdict.reason) == ("error", "ambiguous import: html/template, text/template")
 
 
 async def test_buffer_of_another_package_counts_until_it_is_closed(service: TypeService, module: Path) -> None:

@@ -16,8 +16,11 @@ type verdict struct {
 	Errors         []diagnostic `json:"errors"`
 	Unfinished     []unfinished `json:"unfinished"`
 	MissingImports []string     `json:"missing_imports"`
+	Imports        []importSpec `json:"imports"` // with these added it is "ok"; empty when none are needed
 	Reason         string       `json:"reason"`
 	MS             float64      `json:"ms"`
+
+	members map[string][]string // what is selected of each missing import
 }
 
 type diagnostic struct {
@@ -46,6 +49,9 @@ func (v *verdict) fill() {
 	if v.MissingImports == nil {
 		v.MissingImports = []string{}
 	}
+	if v.Imports == nil {
+		v.Imports = []importSpec{}
+	}
 }
 
 func unknown(format string, args ...any) verdict {
@@ -63,11 +69,22 @@ type place struct {
 	lost     map[string]bool // names that the mended lines declared
 	whole    bool            // candidates are all that their block is to hold
 	baseOpen int             // brackets that the text without a candidate leaves open; -1 until counted
+	added    []addition      // imports on trial
 }
 
-// checkAll gives one verdict for each insert in place of data[from:to] of a file.
-func (d *directory) checkAll(f *sourceFile, from, to int, inserts []string, whole bool) []verdict {
-	p := &place{dir: d, file: f, focus: d.focusOn(f), whole: whole, baseOpen: -1}
+// question is what one check request asks about a file.
+type question struct {
+	from, to int // the bytes that the inserts replace
+	inserts  []string
+	whole    bool // each insert is all that its block is to hold
+	// importBudget bounds the search for the imports that candidates miss; 0: those stay errors.
+	importBudget time.Duration
+}
+
+// checkAll gives one verdict for each insert of a question.
+func (d *directory) checkAll(f *sourceFile, q question) []verdict {
+	from, to := q.from, q.to
+	p := &place{dir: d, file: f, focus: d.focusOn(f), whole: q.whole, baseOpen: -1}
 	data := f.text.data
 	found := false
 	for _, s := range f.divided().segments {
@@ -76,14 +93,23 @@ func (d *directory) checkAll(f *sourceFile, from, to int, inserts []string, whol
 			p.hole = hole{src: data[s.start:s.end], from: from - s.start, to: to - s.start}
 		}
 	}
-	verdicts := make([]verdict, 0, len(inserts))
-	for _, insert := range inserts {
+	var r *resolver
+	verdicts := make([]verdict, 0, len(q.inserts))
+	for _, insert := range q.inserts {
 		start := time.Now()
-		var v verdict
-		if found {
-			v = p.check([]byte(insert))
-		} else {
-			v = d.checkDeclaration(f, from, to, []byte(insert))
+		check := func(added []addition) verdict {
+			if found {
+				p.added = added
+				return p.check([]byte(insert))
+			}
+			return d.checkDeclaration(f, from, to, []byte(insert), added)
+		}
+		v := check(nil)
+		if len(v.MissingImports) > 0 && q.importBudget > 0 {
+			if r == nil {
+				r = d.newResolver(f, q.importBudget)
+			}
+			v = r.resolve(v, check)
 		}
 		v.MS = milliseconds(start)
 		v.fill()
@@ -100,7 +126,7 @@ func (p *place) check(insert []byte) verdict {
 		return *verdict
 	}
 	if u.several || !renameBlank(u.decl) || p.segment.kind == token.VAR && !inLiteral(u.decl, u.pos(u.from), u.pos(u.to)) {
-		return p.dir.checkDeclaration(p.file, p.segment.start+p.hole.from, p.segment.start+p.hole.to, insert)
+		return p.dir.checkDeclaration(p.file, p.segment.start+p.hole.from, p.segment.start+p.hole.to, insert, p.added)
 	}
 	return p.judge(u, spots)
 }
@@ -217,7 +243,7 @@ func (p *place) run(u *unit) (found []complaint, used map[*types.PkgName]bool, i
 // runInto checks the unit as a further file of the package, with the imports of its own file, and records in
 // info what is asked for.
 func (p *place) runInto(u *unit, info *types.Info) (found []complaint) {
-	conf := p.dir.universe.config(p.focus.meta, p.focus.imports)
+	conf := p.dir.universe.config(p.focus.meta, p.focus.imports.with(p.added))
 	conf.Error = func(err error) {
 		if e, ok := telling(err); ok {
 			if _, inside := u.offset(e.Pos); inside {
@@ -235,6 +261,9 @@ func (p *place) runInto(u *unit, info *types.Info) (found []complaint) {
 		if gen, ok := decl.(*ast.GenDecl); ok && gen.Tok == token.IMPORT {
 			tree.Decls = append(tree.Decls, p.focus.namedDecl(gen))
 		}
+	}
+	for _, a := range p.added {
+		tree.Decls = append(tree.Decls, a.decl(tree.Package))
 	}
 	tree.Decls = append(tree.Decls, u.decl)
 	p.focus.uses++
@@ -266,7 +295,7 @@ func (p *place) judge(u *unit, spots []syntaxError) verdict {
 			v.Errors = append(v.Errors, p.diagnostic(u, at, c.message))
 			v.Status = "error"
 		}
-		v.MissingImports = missingImports(packages, blamed)
+		v.MissingImports, v.members = missingImports(packages, blamed)
 		for _, c := range before {
 			at, _ := u.offset(c.pos)
 			line, col := p.lineCol(u, at)

@@ -254,7 +254,7 @@ func TestSeveralCandidatesGetAVerdictEach(t *testing.T) {
 	p := newProject(t, shop)
 	p.overlay("f.go", inFunc("func f(i *Item)", "\t"))
 	at := strings.Index(inFunc("func f(i *Item)", "\t"), "{\n\t") + 3
-	got, err := p.session.check(p.path("f.go"), at, at, []string{"show(i)", "show(1)", "show("}, false, 0)
+	got, err := p.session.check(p.path("f.go"), question{from: at, to: at, inserts: []string{"show(i)", "show(1)", "show("}}, 0)
 	if err != nil || len(got) != 3 {
 		t.Fatalf("%v, %d verdicts", err, len(got))
 	}

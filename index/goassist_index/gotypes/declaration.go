@@ -12,7 +12,7 @@ import (
 // checkDeclaration checks a candidate that stands outside function bodies (types, signatures, imports, package
 // variables, new functions): the whole package is checked, with the bodies of all functions but those that the
 // candidate touches left out, and compared with the package without the candidate.
-func (d *directory) checkDeclaration(f *sourceFile, from, to int, insert []byte) verdict {
+func (d *directory) checkDeclaration(f *sourceFile, from, to int, insert []byte, added []addition) verdict {
 	data := f.text.data
 	filled := splice(data, from, to, insert)
 	with := d.parseWhole(f, filled, from, from+len(insert))
@@ -26,13 +26,13 @@ func (d *directory) checkDeclaration(f *sourceFile, from, to int, insert []byte)
 		}
 		return verdict{Status: "error", Errors: []diagnostic{wholeDiagnostic(filled, from, from+len(insert), at, with.failure.message)}}
 	}
-	found := d.runWhole(f, with)
+	found := d.runWhole(f, with, added)
 	v := verdict{Status: "ok"}
 	if len(found) == 0 {
 		return v
 	}
 	stood := map[string]int{}
-	for _, c := range d.runWhole(f, base) {
+	for _, c := range d.runWhole(f, base, nil) {
 		stood[c.message]++
 	}
 	var blamed []complaint
@@ -61,7 +61,7 @@ func (d *directory) checkDeclaration(f *sourceFile, from, to int, insert []byte)
 		}
 		v.Errors = append(v.Errors, wholeDiagnostic(filled, from, from+len(insert), at, c.message))
 	}
-	v.MissingImports = missingImports(usedAsPackages(with.tree), blamed)
+	v.MissingImports, v.members = missingImports(usedAsPackages(with.tree), blamed)
 	return v
 }
 
@@ -164,8 +164,8 @@ func (d *directory) baseOf(f *sourceFile, data []byte, from, to int) *whole {
 	return base
 }
 
-// runWhole checks the package with w in place of f and returns the complaints.
-func (d *directory) runWhole(f *sourceFile, w *whole) []complaint {
+// runWhole checks the package with w, and imports added to it, in place of f and returns the complaints.
+func (d *directory) runWhole(f *sourceFile, w *whole, added []addition) []complaint {
 	if w.tree == nil {
 		return nil
 	}
@@ -185,14 +185,18 @@ func (d *directory) runWhole(f *sourceFile, w *whole) []complaint {
 	for path, pkg := range d.loadPaths(fc.meta, paths) {
 		fc.imports[path] = pkg
 	}
-	trees := []*ast.File{fc.named(w.tree)}
+	first := *fc.named(w.tree)
+	for _, a := range added {
+		first.Decls = append([]ast.Decl{a.decl(first.Package)}, first.Decls...)
+	}
+	trees := []*ast.File{&first}
 	for _, g := range fc.files {
 		if g.path != f.path {
 			trees = append(trees, fc.named(g.ast))
 		}
 	}
 	var found []complaint
-	conf := d.universe.config(fc.meta, fc.imports)
+	conf := d.universe.config(fc.meta, fc.imports.with(added))
 	conf.Error = func(err error) {
 		if e, ok := telling(err); ok {
 			found = append(found, complaint{e.Pos, e.Msg})

@@ -23,6 +23,7 @@ type focus struct {
 	pkg        *types.Package
 	uses       int
 	testOf     *types.Package // for an external test: the package under test with its in-package tests
+	retest     *rebuilt       // for an external test: what was built anew on it
 }
 
 // variant names the package that a file of the directory belongs to.
@@ -144,6 +145,7 @@ func (d *directory) overrideTested(fc *focus, name string) {
 	d.loadImports(tested)
 	fc.testOf = d.check(tested, tested.trees())
 	v := &rebuilt{universe: d.universe, base: under, made: map[string]*types.Package{under.ImportPath: fc.testOf}}
+	fc.retest = v
 	for path := range fc.imports {
 		if dep := d.universe.resolve(fc.meta, path); dep != nil && v.touches(dep, map[string]bool{}) {
 			fc.imports[path] = v.load(dep)

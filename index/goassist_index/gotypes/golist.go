@@ -32,6 +32,8 @@ type meta struct {
 	ImportMap    map[string]string
 	Module       *module
 	Error        *listError
+
+	sketched bool // by sketch, not by go list
 }
 
 type module struct {

@@ -3,12 +3,9 @@ package main
 import (
 	"encoding/json"
 	"go/ast"
-	"go/build"
 	"go/types"
-	"os"
-	"path/filepath"
 	"slices"
-	"sync"
+	"time"
 )
 
 // legal is which names may stand at a place, for decoding that is held to them. Names that are left out are
@@ -18,7 +15,7 @@ type legal struct {
 	Names []string `json:"names"` // of a key: the fields; other names may stand there as values
 	// Asserts: the value before the dot is of an interface type, so that x.(T) is legal.
 	Asserts bool `json:"asserts"`
-	// Packages are importable by a name of their own: only beside "name", the standard library's.
+	// Packages could be imported under these names: only beside "name".
 	Packages []string `json:"packages"`
 }
 
@@ -49,7 +46,9 @@ func (v *view) legal() legal {
 		}
 	}
 	if names := v.scopeNames(); names != nil {
-		return legal{Kind: "name", Names: names, Packages: standardNames()}
+		if packages := v.importable(); packages != nil {
+			return legal{Kind: "name", Names: names, Packages: packages}
+		}
 	}
 	return none
 }
@@ -163,34 +162,68 @@ func (v *view) scopeNames() []string {
 		}
 	}
 	delete(seen, "_")
-	names := make([]string, 0, len(seen))
-	for name := range seen {
-		names = append(names, name)
+	return sortedKeys(seen)
+}
+
+// importableWait bounds how long the names of packages are waited for: a token of a model waits with it.
+const importableWait = 20 * time.Millisecond
+
+// importable is what the packages are called that the file could import, also those that other files of the package
+// import under names of their own; nil while that is not known.
+func (v *view) importable() []string {
+	d := v.place.dir
+	names, _ := inTime(time.Now().Add(importableWait), func() []string {
+		ms, err := d.universe.modulesOf(d.dir)
+		if err != nil {
+			return nil
+		}
+		return d.universe.importableNames(ms)
+	})
+	if names == nil {
+		return nil
 	}
-	slices.Sort(names)
+	for _, f := range v.place.focus.files {
+		for _, spec := range f.ast.Imports {
+			if spec.Name != nil {
+				names = append(names[:len(names):len(names)], spec.Name.Name)
+			}
+		}
+	}
 	return names
 }
 
-// standardNames are the last elements of the standard library's import paths: what its packages are called.
-var standardNames = sync.OnceValue(func() []string {
-	root := filepath.Join(build.Default.GOROOT, "src")
-	seen := map[string]bool{}
-	_ = filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
-		if err != nil || !entry.IsDir() || path == root {
-			return nil
-		}
-		switch name := entry.Name(); {
-		case name == "internal" || name == "vendor" || name == "testdata" || name == "cmd":
-			return filepath.SkipDir
-		case !versionSuffix.MatchString(name):
-			seen[name] = true
-		}
-		return nil
-	})
-	names := make([]string, 0, len(seen))
-	for name := range seen {
-		names = append(names, name)
+// importableNames are the names of all packages of the standard library, of the workspace and of what go.mod
+// requires, as far as their paths or go list tell.
+func (u *universe) importableNames(ms *modules) []string {
+	ms.namesMu.Lock()
+	defer ms.namesMu.Unlock()
+	if ms.names != nil && time.Since(ms.named) < walkInterval {
+		return ms.names
 	}
-	slices.Sort(names)
-	return names
-})
+	seen := map[string]bool{}
+	for _, t := range slices.Concat([]*tree{ms.std}, ms.mains, ms.required) {
+		for _, rel := range t.packages() {
+			seen[assumedName(t.importPath(rel))] = true
+		}
+	}
+	u.mu.Lock()
+	for _, m := range u.metas {
+		if m.Standard || ms.requires(m.Module) {
+			seen[m.Name] = true
+		}
+	}
+	u.mu.Unlock()
+	delete(seen, "")
+	delete(seen, "main")
+	ms.names, ms.named = sortedKeys(seen), time.Now()
+	return ms.names
+}
+
+func sortedKeys(set map[string]bool) []string {
+	keys := make([]string, 0, len(set))
+	for key := range set {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}

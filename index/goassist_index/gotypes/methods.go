@@ -32,6 +32,8 @@ type fileParams struct {
 	Said string `json:"said"`
 	// Whole says that each insert is all that its block is to hold: no later line of the block cures anything.
 	Whole bool `json:"whole"`
+	// ImportBudgetMS is how long to look for the imports that candidates miss; 0: such candidates are errors.
+	ImportBudgetMS int `json:"import_budget_ms"`
 }
 
 func readParams(raw json.RawMessage) (fileParams, error) {
@@ -110,12 +112,15 @@ func checkMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
 	if p.Text != nil && s.sources.setOverlay(file, []byte(*p.Text)) {
 		s.changed(file)
 	}
-	from, to := p.Offset, p.Offset
+	q := question{
+		from: p.Offset, to: p.Offset, inserts: p.Inserts, whole: p.Whole,
+		importBudget: time.Duration(p.ImportBudgetMS) * time.Millisecond,
+	}
 	if p.End != nil {
-		to = *p.End
+		q.to = *p.End
 	}
 	return func() (any, error) {
-		verdicts, err := s.check(file, from, to, p.Inserts, p.Whole, time.Duration(p.WaitMS)*time.Millisecond)
+		verdicts, err := s.check(file, q, time.Duration(p.WaitMS)*time.Millisecond)
 		if err != nil {
 			return nil, err
 		}
@@ -124,17 +129,17 @@ func checkMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
 }
 
 // check finds the file's directory, waits until it is ready and checks there.
-func (s *session) check(file string, from, to int, inserts []string, whole bool, wait time.Duration) ([]verdict, error) {
+func (s *session) check(file string, q question, wait time.Duration) ([]verdict, error) {
 	var verdicts []verdict
 	err := s.within(file, wait, func(d *directory, f *sourceFile) error {
-		if from < 0 || to < from || to > len(f.text.data) {
-			return badRequest("offsets %d to %d are not in the text of %d bytes", from, to, len(f.text.data))
+		if q.from < 0 || q.to < q.from || q.to > len(f.text.data) {
+			return badRequest("offsets %d to %d are not in the text of %d bytes", q.from, q.to, len(f.text.data))
 		}
-		verdicts = d.checkAll(f, from, to, inserts, whole)
+		verdicts = d.checkAll(f, q)
 		return nil
 	})
 	if reason, ok := err.(notReady); ok {
-		for range inserts {
+		for range q.inserts {
 			verdicts = append(verdicts, unknown("%s", string(reason)))
 		}
 		return verdicts, nil

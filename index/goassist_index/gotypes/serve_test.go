@@ -83,7 +83,7 @@ func TestAPanicBecomesAnErrorReply(t *testing.T) {
 
 func TestWaitingForALoadEndsWithAReason(t *testing.T) {
 	p := newProject(t, shop)
-	got, err := p.session.check(p.path("shop.go"), 0, 0, []string{"a", "b"}, false, time.Nanosecond)
+	got, err := p.session.check(p.path("shop.go"), question{inserts: []string{"a", "b"}}, time.Nanosecond)
 	if err != nil || len(got) != 2 || got[0].Status != "unknown" || got[0].Reason != "loading" {
 		t.Fatalf("%v %+v", err, got)
 	}

@@ -139,7 +139,7 @@ func (s *session) open(t *target, dir string) *opened {
 // prepare describes and loads a directory's package, as far as that goes.
 func (s *session) prepare(t *target, dir string, o *opened) {
 	o.dir = newDirectory(dir, t.universe)
-	if t.universe.metaOfDir(dir) == nil {
+	if m := t.universe.metaOfDir(dir); m == nil || m.sketched {
 		if err := t.universe.describe(dir, "."); err != nil {
 			log.Printf("%v", err)
 		}
@@ -148,7 +148,11 @@ func (s *session) prepare(t *target, dir string, o *opened) {
 		t.universe.add(guessMeta(dir))
 	} else if m.Module == nil && !m.Standard { // a folder without Go files on disk yet
 		completed := *m
-		completed.Module = guessMeta(dir).Module
+		guess := guessMeta(dir)
+		completed.Module = guess.Module
+		if completed.ImportPath == "." {
+			completed.ImportPath = guess.ImportPath
+		}
 		t.universe.add(&completed)
 	}
 	if err := o.dir.refresh(); err != nil {

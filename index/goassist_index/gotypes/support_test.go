@@ -68,6 +68,31 @@ func (p *project) overlay(name, text string) {
 // check puts the buffer of name to text, whose hole is marked «replaced text» or «», and checks one insert.
 func (p *project) check(name, text, insert string) verdict {
 	p.t.Helper()
+	return p.ask(name, text, question{inserts: []string{insert}})
+}
+
+// resolve checks as check does, and has missing imports looked for.
+func (p *project) resolve(name, text, insert string) verdict {
+	p.t.Helper()
+	return p.ask(name, text, question{inserts: []string{insert}, importBudget: time.Minute})
+}
+
+// surveyed waits until all packages of the module are described.
+func (p *project) surveyed() {
+	p.t.Helper()
+	t := p.session.target(hostContext())
+	<-p.session.open(t, p.root).ready
+	found, err := goList(p.root, t.universe.env, "./...")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, m := range found {
+		t.universe.add(m)
+	}
+}
+
+func (p *project) ask(name, text string, q question) verdict {
+	p.t.Helper()
 	from, to := strings.Index(text, "«"), strings.Index(text, "»")
 	if from < 0 || to < from {
 		p.t.Fatalf("no hole «» in %q", text)
@@ -75,7 +100,8 @@ func (p *project) check(name, text, insert string) verdict {
 	text = strings.Replace(strings.Replace(text, "«", "", 1), "»", "", 1)
 	to -= len("«")
 	p.overlay(name, text)
-	verdicts, err := p.session.check(p.path(name), from, to, []string{insert}, false, time.Minute)
+	q.from, q.to = from, to
+	verdicts, err := p.session.check(p.path(name), q, time.Minute)
 	if err != nil {
 		p.t.Fatal(err)
 	}

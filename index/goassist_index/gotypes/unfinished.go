@@ -133,13 +133,13 @@ func undefinedName(message string) (string, bool) {
 	return strings.CutPrefix(message, "undefined: ")
 }
 
-// usedAsPackages gives the places where a name stands in front of a dot.
-func usedAsPackages(node ast.Node) map[token.Pos]bool {
-	places := map[token.Pos]bool{}
+// usedAsPackages gives the places where a name stands in front of a dot, and what stands behind it.
+func usedAsPackages(node ast.Node) map[token.Pos]string {
+	places := map[token.Pos]string{}
 	ast.Inspect(node, func(n ast.Node) bool {
 		if sel, ok := n.(*ast.SelectorExpr); ok {
 			if id, ok := sel.X.(*ast.Ident); ok {
-				places[id.Pos()] = true
+				places[id.Pos()] = sel.Sel.Name
 			}
 		}
 		return true
@@ -147,14 +147,22 @@ func usedAsPackages(node ast.Node) map[token.Pos]bool {
 	return places
 }
 
-// missingImports lists the undefined names that are used as packages: name.Member.
-func missingImports(packages map[token.Pos]bool, blamed []complaint) []string {
-	var names []string
+// missingImports lists the undefined names that are used as packages, name.Member, and the members of each.
+func missingImports(packages map[token.Pos]string, blamed []complaint) (names []string, members map[string][]string) {
+	members = map[string][]string{}
 	for _, c := range blamed {
-		if name, ok := undefinedName(c.message); ok && packages[c.pos] && !slices.Contains(names, name) {
+		name, ok := undefinedName(c.message)
+		member := packages[c.pos]
+		if !ok || member == "" {
+			continue
+		}
+		if !slices.Contains(members[name], member) {
+			members[name] = append(members[name], member)
+		}
+		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
-	return names
+	return names, members
 }

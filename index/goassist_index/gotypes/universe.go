@@ -33,6 +33,9 @@ type universe struct {
 	rechecked time.Time       // when files on disk were last looked at
 	surveyed  map[string]bool // module roots whose packages are all described, or about to be
 
+	modulesMu sync.Mutex
+	modules   map[string]*modules // by module root: where importable packages are; nil where go does not say
+
 	// starting serialises start: packages that import each other in a circle would otherwise wait for ever.
 	starting sync.Mutex
 }
@@ -58,6 +61,7 @@ func newUniverse(src *sources, env []string, ctx build.Context) *universe {
 		missing:  map[string]bool{},
 		loaded:   map[string]*loading{},
 		surveyed: map[string]bool{},
+		modules:  map[string]*modules{},
 		slots:    make(chan struct{}, max(2, runtime.NumCPU())),
 	}
 }
