@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from goassist_index.errors import CheckerUnavailable
@@ -22,6 +20,7 @@ from goassist_lsp.generate.names import NameGuide
 from goassist_lsp.generate.reuse import CompletionCache
 from goassist_lsp.postprocess.cutback import shorter_versions
 from goassist_lsp.postprocess.fixes import fixed_versions
+from goassist_lsp.run import Run
 from goassist_lsp.settings import Settings
 from goassist_lsp.types import (
     Candidate,
@@ -30,7 +29,6 @@ from goassist_lsp.types import (
     CursorContext,
     DocumentSnapshot,
     Rejected,
-    StageTiming,
 )
 from goassist_models.engine import CancelToken, Engine, GenerateRequest, Generation, Resume
 
@@ -90,7 +88,7 @@ class CompletionPipeline:
 
         Raises ModelError when the engine cannot answer; failures of the check only degrade.
         """
-        run = _Run(cancel)
+        run = Run(cancel)
         limit = n or self._settings.candidates
         with run.timed("trigger"):
             reason = skip_reason(snapshot, offset, requested=requested)
@@ -138,7 +136,7 @@ class CompletionPipeline:
     def _max_tokens(self, context: CursorContext) -> int:
         return self._settings.max_tokens_block if context.multiline else self._settings.max_tokens_line
 
-    def _guide(self, context: CursorContext, run: _Run) -> Callable[[str, str], bool] | None:
+    def _guide(self, context: CursorContext, run: Run) -> Callable[[str, str], bool] | None:
         """What the engine's token loop asks about each token; None where nothing can be said of names."""
         checker, loop = self._checker, asyncio.get_running_loop()
         if checker is None or not (self._stages.names and self._settings.check_types and context.in_function):
@@ -160,7 +158,7 @@ class CompletionPipeline:
 
         return NameGuide(context, ask).refuses
 
-    async def _generated(self, request: GenerateRequest, context: CursorContext, run: _Run) -> tuple[Candidate, ...]:
+    async def _generated(self, request: GenerateRequest, context: CursorContext, run: Run) -> tuple[Candidate, ...]:
         with run.timed("generate"):
             generations = await self._engine.generate(request, run.cancel)
         run.count(generations)
@@ -172,7 +170,7 @@ class CompletionPipeline:
         self,
         generations: tuple[Generation, ...],
         context: CursorContext,
-        run: _Run,
+        run: Run,
         request: GenerateRequest | None = None,
     ) -> tuple[Candidate, ...]:
         """Candidates of these generations that may be shown, after post-processing, check and what mends them.
@@ -204,7 +202,7 @@ class CompletionPipeline:
         return tuple(shown)
 
     def _processed(
-        self, generations: tuple[Generation, ...], context: CursorContext, run: _Run, *, reused: bool = False
+        self, generations: tuple[Generation, ...], context: CursorContext, run: Run, *, reused: bool = False
     ) -> tuple[Candidate, ...]:
         candidates: list[Candidate] = []
         order = self._order(reused=reused)
@@ -219,7 +217,7 @@ class CompletionPipeline:
                     candidates.append(processed)
         return tuple(candidates)
 
-    async def _fixed(self, candidate: Candidate, context: CursorContext, run: _Run) -> tuple[Candidate, ...]:
+    async def _fixed(self, candidate: Candidate, context: CursorContext, run: Run) -> tuple[Candidate, ...]:
         """The failed candidate with its first complaint seen to as a programmer would at once, if that passes."""
         assert candidate.verdict is not None
         with run.timed("fixes"):
@@ -227,7 +225,7 @@ class CompletionPipeline:
         return await self._first_passing(candidate, versions, rank.FIXED, context, run)
 
     async def _repaired(
-        self, tries: list[Candidate], request: GenerateRequest, context: CursorContext, run: _Run
+        self, tries: list[Candidate], request: GenerateRequest, context: CursorContext, run: Run
     ) -> tuple[Candidate, ...]:
         """The failed candidate said otherwise from where it failed on: what stands before is kept, nothing read anew.
 
@@ -257,21 +255,21 @@ class CompletionPipeline:
             tries.append(candidate)
         return ()
 
-    async def _cut_back(self, candidate: Candidate, context: CursorContext, run: _Run) -> tuple[Candidate, ...]:
+    async def _cut_back(self, candidate: Candidate, context: CursorContext, run: Run) -> tuple[Candidate, ...]:
         """The longest shorter version of a failed candidate that passes, if any."""
         with run.timed("cutback"):
             versions = shorter_versions(candidate.insert_text, context, candidate.fails_at)
         return await self._first_passing(candidate, versions, rank.CUT_BACK, context, run)
 
     async def _first_passing(
-        self, candidate: Candidate, versions: tuple[str, ...], how: str, context: CursorContext, run: _Run
+        self, candidate: Candidate, versions: tuple[str, ...], how: str, context: CursorContext, run: Run
     ) -> tuple[Candidate, ...]:
         others = tuple(replace(candidate, insert_text=text, trail=(*candidate.trail, how)) for text in versions)
         checked = await self._checked(others, context, run) if others else ()
         return next(((other,) for other in checked if other.passes), ())
 
     async def _checked(
-        self, candidates: tuple[Candidate, ...], context: CursorContext, run: _Run
+        self, candidates: tuple[Candidate, ...], context: CursorContext, run: Run
     ) -> tuple[Candidate, ...]:
         """The candidates with their verdicts; where no checker can be had, "unknown" and a degradation."""
         texts = tuple(candidate.insert_text for candidate in candidates)
@@ -297,58 +295,3 @@ def _failing_step(candidate: Candidate) -> int | None:
     if at is None or candidate.insert_text[:at] != said.text[:at]:
         return None
     return next((index for index, step in enumerate(said.steps) if step.end > at), None)
-
-
-class _Run:
-    """What one request did: timings by stage, rejected candidates, counts."""
-
-    def __init__(self, cancel: CancelToken) -> None:
-        self.cancel = cancel
-        self.repairs = 0
-        self.rejected: list[Rejected] = []
-        self.degraded: tuple[str, ...] = ()
-        self.seen: set[str] = set()
-        self._ms: dict[str, float] = {}
-        self._tokens = (0, 0, 0)
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        begun = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._ms[stage] = self._ms.get(stage, 0.0) + (time.perf_counter() - begun) * 1e3
-
-    def ms(self, stage: str) -> float:
-        return self._ms.get(stage, 0.0)
-
-    def count(self, generations: tuple[Generation, ...]) -> None:
-        if generations:
-            timings = generations[0].timings
-            _, read, generated = self._tokens
-            said = sum(generation.tokens for generation in generations)
-            self._tokens = (timings.prompt_tokens, read + timings.read_tokens, generated + said)
-
-    def degrade(self, stage: str) -> None:
-        if stage not in self.degraded:
-            self.degraded = (*self.degraded, stage)
-
-    def skipped(self, reason: str) -> Completion:
-        return Completion(skip_reason=reason, timings=self._timings())
-
-    def finished(self, candidates: tuple[Candidate, ...], context: CursorContext) -> Completion:
-        prompt_tokens, read_tokens, generated_tokens = self._tokens
-        return Completion(
-            candidates=() if self.cancel.cancelled else candidates,
-            rejected=tuple(self.rejected),
-            timings=self._timings(),
-            degraded=self.degraded,
-            prompt_tokens=prompt_tokens,
-            read_tokens=read_tokens,
-            generated_tokens=generated_tokens,
-            cancelled=self.cancel.cancelled,
-            context=context,
-        )
-
-    def _timings(self) -> tuple[StageTiming, ...]:
-        return tuple(StageTiming(stage, ms) for stage, ms in self._ms.items())
