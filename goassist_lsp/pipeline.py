@@ -18,6 +18,7 @@ from goassist_lsp.context.trigger import skip_reason
 from goassist_lsp.generate import prompt, stopping
 from goassist_lsp.generate.names import NameGuide
 from goassist_lsp.generate.reuse import CompletionCache
+from goassist_lsp.postprocess import points
 from goassist_lsp.postprocess.cutback import shorter_versions
 from goassist_lsp.postprocess.fixes import fixed_versions
 from goassist_lsp.run import Run
@@ -42,6 +43,8 @@ MOST_REPAIRS = 3
 REPAIR_BUDGET_MS = 150.0
 # A question about names stands in the way of the next token; who cannot answer in this time is not asked again.
 NAMES_LIMIT_S = 0.2
+# Accept points are no reason to let a user wait: what is not checked by then is shown without.
+POINTS_LIMIT_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +124,9 @@ class CompletionPipeline:
             ranked = rank.order(shown, limit)
         if ranked:
             self._cache.put(context, tuple(replace(c.generation, text=c.insert_text) for c in ranked))
+        pointed = await self._pointed(ranked, context, run)
         line_ends = "\r\n" if "\r\n" in snapshot.text else "\n"
-        return run.finished(
-            tuple(replace(c, insert_text=c.insert_text.replace("\n", line_ends)) for c in ranked), context
-        )
+        return run.finished(tuple(_with_line_ends(candidate, line_ends) for candidate in pointed), context)
 
     def _order(self, *, reused: bool) -> tuple[postprocess.Filter, ...]:
         if not self._stages.filters:
@@ -268,6 +270,32 @@ class CompletionPipeline:
         checked = await self._checked(others, context, run) if others else ()
         return next(((other,) for other in checked if other.passes), ())
 
+    async def _pointed(
+        self, candidates: tuple[Candidate, ...], context: CursorContext, run: Run
+    ) -> tuple[Candidate, ...]:
+        """The candidates with their accept points; without any where those cannot be checked, or not in time."""
+        if self._checker is None or not candidates or not self._settings.check_types or run.cancel.cancelled:
+            return candidates
+        with run.timed("points"):
+            proposed = [points.proposals(candidate.insert_text, context) for candidate in candidates]
+            parts = [{at: c.insert_text[:at] for at in some} for c, some in zip(candidates, proposed, strict=True)]
+            texts = tuple(dict.fromkeys(text for some in parts for text in some.values()))
+            verdicts: tuple[Verdict, ...] = ()
+            if texts:
+                asked = self._checker.check(context.snapshot, context.offset, context.offset, texts)
+                try:
+                    # Shielded: a service that is just being started again for this must not be torn apart.
+                    verdicts = await asyncio.wait_for(asyncio.shield(asked), POINTS_LIMIT_S)
+                except (TimeoutError, CheckerUnavailable) as error:
+                    log.info("no accept points: %r", error)
+                    run.degrade("points")
+                    return candidates
+            stand = {text for text, verdict in zip(texts, verdicts, strict=True) if verdict.showable}
+            return tuple(
+                replace(c, accept_points=(*(at for at, text in some.items() if text in stand), len(c.insert_text)))
+                for c, some in zip(candidates, parts, strict=True)
+            )
+
     async def _checked(
         self, candidates: tuple[Candidate, ...], context: CursorContext, run: Run
     ) -> tuple[Candidate, ...]:
@@ -287,6 +315,16 @@ class CompletionPipeline:
         return tuple(
             replace(candidate, verdict=verdict) for candidate, verdict in zip(candidates, verdicts, strict=True)
         )
+
+
+def _with_line_ends(candidate: Candidate, line_ends: str) -> Candidate:
+    """A candidate whose lines end in LF, with `line_ends` in place of those."""
+    parts = (candidate.insert_text[:at] for at in candidate.accept_points)
+    return replace(
+        candidate,
+        insert_text=candidate.insert_text.replace("\n", line_ends),
+        accept_points=tuple(len(part.replace("\n", line_ends)) for part in parts),
+    )
 
 
 def _failing_step(candidate: Candidate) -> int | None:

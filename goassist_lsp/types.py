@@ -67,7 +67,11 @@ class ImportEdit:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A text to be shown in place of `snapshot.text[start:end]` (code points)."""
+    """A text to be shown in place of `snapshot.text[start:end]` (code points).
+
+    `accept_points` are offsets in `insert_text` (code points, rising, its end included) at which a user who takes
+    only a part of it may stop: the part type-checks in its place. Empty where that was not checked.
+    """
 
     insert_text: str
     start: int
@@ -76,6 +80,7 @@ class Candidate:
     verdict: Verdict | None = None
     import_edits: tuple[ImportEdit, ...] = ()
     trail: tuple[str, ...] = ()
+    accept_points: tuple[int, ...] = ()
 
     @property
     def passes(self) -> bool:

@@ -60,7 +60,10 @@ async def _complete(position: str, n: int, model: str | None) -> Completion:
 
 
 def as_json(completion: Completion) -> dict[str, Any]:
-    """The whole completion: candidates with verdicts, rejected ones with reasons, timings in milliseconds."""
+    """The whole completion: candidates with verdicts, rejected ones with reasons, timings in milliseconds.
+
+    `accept_points` are offsets in a candidate's `text`, in code points.
+    """
     return {
         "candidates": [_candidate(candidate) for candidate in completion.candidates],
         "rejected": [{"text": r.text, "stage": r.stage, "reason": r.reason} for r in completion.rejected],
@@ -81,6 +84,7 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         "verdict": verdict_json(candidate.verdict) if candidate.verdict else None,
         "mean_logprob": round(candidate.generation.mean_logprob, 4),
         "trail": list(candidate.trail),
+        "accept_points": list(candidate.accept_points),
     }
 
 

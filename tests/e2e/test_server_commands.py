@@ -39,6 +39,13 @@ async def test_accept_without_imports_edits_nothing(client: LspClient) -> None:
     assert "workspace/applyEdit" not in client.methods()
 
 
+async def test_accept_works_with_and_without_the_accept_points(client: LspClient) -> None:
+    for length in (2, 3, 4):
+        arguments = await offered(client)
+        assert len(arguments) == 4
+        assert (await client.command("goassist.accept", *arguments[:length]))["accepted"] is True
+
+
 async def test_accept_leaves_a_file_alone_whose_head_has_changed(client: LspClient) -> None:
     arguments = await offered(client, **{"import": "fmt"})
     client.insert(URI, 3, 0, 0, "// new\n")

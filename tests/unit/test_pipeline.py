@@ -46,7 +46,7 @@ async def test_what_is_shown_went_through_post_processing_and_check() -> None:
     checker = FakeChecker()
     made, _ = pipeline(["a + b\n\tother()"], checker)
     completion = await ask(made, LINE)
-    assert texts(completion) == checker.asked == ["a + b"]
+    assert texts(completion) == checker.asked[:1] == ["a + b"]
     assert completion.candidates[0].verdict is not None
     assert completion.candidates[0].verdict.status == "ok"
 
@@ -144,7 +144,7 @@ async def test_what_was_typed_through_is_checked_again_and_not_generated_again()
     await ask(made, LINE)
     assert texts(await ask(made, FUNCTION % "\tx := alpha<CURSOR>")) == [" + beta"]
     assert len(engine.requests) == 1
-    assert checker.asked == ["alpha + beta", " + beta"]
+    assert checker.asked == ["alpha + beta", "alpha", " + beta"]
 
 
 async def test_a_cancelled_request_shows_nothing() -> None:
@@ -166,7 +166,7 @@ async def test_the_same_text_is_checked_and_shown_once() -> None:
     checker = FakeChecker()
     made, _ = pipeline(["alpha", "alpha\n\tbeta()", "gamma"], checker)
     assert texts(await ask(made, LINE, n=3)) == ["alpha", "gamma"]
-    assert checker.asked == ["alpha", "gamma"]
+    assert checker.asked == ["alpha", "gamma"]  # of one word each: no part of them is asked about
 
 
 async def test_blocks_are_offered_only_where_several_lines_are_wanted() -> None:
@@ -184,5 +184,5 @@ async def test_every_stage_that_ran_is_timed_and_tokens_are_counted() -> None:
     made, _ = pipeline(["alpha"])
     completion = await ask(made, LINE)
     stages = [timing.stage for timing in completion.timings]
-    assert stages == ["trigger", "context", "reuse", "prompt", "generate", "postprocess", "check", "rank"]
+    assert stages == ["trigger", "context", "reuse", "prompt", "generate", "postprocess", "check", "rank", "points"]
     assert completion.prompt_tokens > 0 and completion.generated_tokens == 1

@@ -24,7 +24,7 @@ def register(server: GoassistServer) -> None:
 
     @server.command(ACCEPT)
     async def accept(*arguments: Any) -> dict[str, object]:
-        """Arguments: completion id, index of the candidate, address. Adds the imports that the candidate needs."""
+        """Arguments: completion id, index of the candidate, address (and more). Adds the imports that it needs."""
         match arguments:
             case (int(completion_id), int(index), *_):
                 shown = session.take_shown(completion_id)
