@@ -158,7 +158,9 @@ class CompletionPipeline:
                     run.degrade("names")
                     return None
 
-        return NameGuide(context, ask).refuses
+        guide = NameGuide(context, ask)
+        run.refused_names = guide.refused
+        return guide.refuses
 
     async def _generated(self, request: GenerateRequest, context: CursorContext, run: Run) -> tuple[Candidate, ...]:
         with run.timed("generate"):
@@ -188,18 +190,23 @@ class CompletionPipeline:
         for candidate in await self._checked(candidates, context, run):
             (shown if candidate.passes else failed).append(candidate)
         for candidate in failed:
-            assert candidate.verdict is not None
-            run.rejected.append(Rejected(candidate.insert_text, "check", rank.why_not(candidate.verdict)))
-            if candidate.verdict.status == "unknown":
+            number = len(run.rejected)
+            run.rejected.append(_failure(candidate, "check"))
+            if candidate.verdict is None or candidate.verdict.status == "unknown":
                 continue
             mended = await self._fixed(candidate, context, run) if self._stages.fixes else ()
             tries = [candidate]
             if not mended and not shown and self._stages.repair and request is not None:
                 mended = await self._repaired(tries, request, context, run)
+            source = tries[-1]
             # What a repair has said right goes further than what it was to mend.
             for failure in sorted(tries, key=lambda c: -(c.fails_at or 0)):
                 if not mended and self._stages.cut_back:
-                    mended = await self._cut_back(failure, context, run)
+                    mended, source = await self._cut_back(failure, context, run), failure
+            if mended:
+                # The tries were rejected in their order, one behind the other.
+                number += tries.index(source)
+                run.rejected[number] = replace(run.rejected[number], mended=mended[0].trail[-1])
             shown.extend(mended)
         return tuple(shown)
 
@@ -252,8 +259,7 @@ class CompletionPipeline:
             (candidate,) = await self._checked(processed, context, run)
             if candidate.passes:
                 return (replace(candidate, trail=(*candidate.trail, rank.REPAIRED)),)
-            assert candidate.verdict is not None
-            run.rejected.append(Rejected(candidate.insert_text, "repair", rank.why_not(candidate.verdict)))
+            run.rejected.append(_failure(candidate, "repair"))
             tries.append(candidate)
         return ()
 
@@ -325,6 +331,11 @@ def _with_line_ends(candidate: Candidate, line_ends: str) -> Candidate:
         insert_text=candidate.insert_text.replace("\n", line_ends),
         accept_points=tuple(len(part.replace("\n", line_ends)) for part in parts),
     )
+
+
+def _failure(candidate: Candidate, stage: str) -> Rejected:
+    assert candidate.verdict is not None
+    return Rejected(candidate.insert_text, stage, rank.why_not(candidate.verdict), candidate.fails_at)
 
 
 def _failing_step(candidate: Candidate) -> int | None:

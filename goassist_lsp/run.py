@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from goassist_lsp.types import Candidate, Completion, CursorContext, Rejected, StageTiming
+from goassist_lsp.types import Candidate, Completion, CursorContext, RefusedName, Rejected, StageTiming
 from goassist_models.engine import CancelToken, Generation
 
 
@@ -19,6 +19,11 @@ class Run:
         self.rejected: list[Rejected] = []
         self.degraded: tuple[str, ...] = ()
         self.seen: set[str] = set()
+        # Filled by the names guide, in the engine's thread, while the pipeline waits for the engine.
+        self.refused_names: list[RefusedName] = []
+        # One line for each thing that is put into the prompt beside the file's own text.
+        self.prompt_notes: tuple[str, ...] = ()
+        self._refused_tokens = 0
         self._ms: dict[str, float] = {}
         self._tokens = (0, 0, 0)
 
@@ -42,6 +47,7 @@ class Run:
             _, read, generated = self._tokens
             said = sum(generation.tokens for generation in generations)
             self._tokens = (timings.prompt_tokens, read + timings.read_tokens, generated + said)
+            self._refused_tokens += sum(generation.refused for generation in generations)
 
     def degrade(self, stage: str) -> None:
         """Note that a stage failed and is done without."""
@@ -63,6 +69,9 @@ class Run:
             prompt_tokens=prompt_tokens,
             read_tokens=read_tokens,
             generated_tokens=generated_tokens,
+            refused_tokens=self._refused_tokens,
+            refused_names=tuple(self.refused_names),
+            prompt_notes=self.prompt_notes,
             cancelled=self.cancel.cancelled,
             context=context,
         )
