@@ -7,10 +7,11 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from goassist_index.errors import CheckerUnavailable, GoassistError
+from goassist_index.errors import CheckerUnavailable, GoassistError, ModelError
 from goassist_index.workspace import module_problem
 from goassist_lsp.check.typecheck import TypeChecker
-from goassist_lsp.explain import explanation
+from goassist_lsp.explain import explanation, session_report
+from goassist_lsp.history import History
 from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Settings
 from goassist_lsp.types import Checker, Completion, DocumentSnapshot
@@ -37,7 +38,7 @@ class Assistant:
         self._types = None if checker is not None else TypeChecker(self._package_loaded)
         self._checker: Checker | None = checker if checker is not None else self._types
         self._pipeline = CompletionPipeline(engine, self._checker, settings) if engine is not None else None
-        self._last: Completion | None = None
+        self._history = History()
         self._warmed: set[Path] = set()
         self._loaded_ms: dict[Path, float] = {}
         self._folders: Sequence[Path] = ()
@@ -101,13 +102,18 @@ class Assistant:
 
         Raises ModelError when the engine breaks down while it answers.
         """
-        if not self.settings.enabled:
-            return Completion(skip_reason="completions are switched off")
-        if self._pipeline is None:
-            return Completion(skip_reason="the model is not loaded")
-        completion = await self._pipeline.complete(snapshot, offset, cancel, n=n, requested=requested)
+        try:
+            if not self.settings.enabled:
+                completion = Completion(skip_reason="completions are switched off")
+            elif self._pipeline is None:
+                completion = Completion(skip_reason="the model is not loaded")
+            else:
+                completion = await self._pipeline.complete(snapshot, offset, cancel, n=n, requested=requested)
+        except ModelError as error:
+            self._history.add(snapshot, offset, Completion(skip_reason=str(error).rstrip(".")), self._folders)
+            raise
         if not completion.cancelled:
-            self._last = completion
+            self._history.add(snapshot, offset, completion, self._folders)
         return completion
 
     async def document_opened(self, snapshot: DocumentSnapshot) -> None:
@@ -165,11 +171,15 @@ class Assistant:
 
     def explain(self) -> str:
         """Markdown about the last completion: what was said, what was shown, why the rest was not."""
-        return explanation(self._last)
+        return explanation(self._history.last)
+
+    def explain_session(self) -> str:
+        """Markdown about the session's last completions, newest first, the last few in full."""
+        return session_report(self._history)
 
     async def status(self) -> dict[str, object]:
         """State for `goassist.status`: readiness, model, problems, type service figures, the last completion."""
-        last = self._last
+        last = self._history.last
         return {
             "enabled": self.settings.enabled,
             "engine_ready": self.engine_ready,

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from goassist_index.errors import CheckerUnavailable
@@ -20,9 +18,11 @@ from goassist_lsp.context.trigger import skip_reason
 from goassist_lsp.generate import prompt, stopping
 from goassist_lsp.generate.names import NameGuide
 from goassist_lsp.generate.reuse import CompletionCache
+from goassist_lsp.postprocess import points
 from goassist_lsp.postprocess.cutback import shorter_versions
 from goassist_lsp.postprocess.fixes import fixed_versions
 from goassist_lsp.postprocess.imports import with_import_edits
+from goassist_lsp.run import Run
 from goassist_lsp.settings import Settings
 from goassist_lsp.types import (
     Candidate,
@@ -31,7 +31,6 @@ from goassist_lsp.types import (
     CursorContext,
     DocumentSnapshot,
     Rejected,
-    StageTiming,
 )
 from goassist_models.engine import CancelToken, Engine, GenerateRequest, Generation, Resume
 
@@ -45,6 +44,8 @@ MOST_REPAIRS = 3
 REPAIR_BUDGET_MS = 150.0
 # A question about names stands in the way of the next token; who cannot answer in this time is not asked again.
 NAMES_LIMIT_S = 0.2
+# Accept points are no reason to let a user wait: what is not checked by then is shown without.
+POINTS_LIMIT_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class CompletionPipeline:
 
         Raises ModelError when the engine cannot answer; failures of the check only degrade.
         """
-        run = _Run(cancel)
+        run = Run(cancel)
         limit = n or self._settings.candidates
         with run.timed("trigger"):
             reason = skip_reason(snapshot, offset, requested=requested)
@@ -125,10 +126,9 @@ class CompletionPipeline:
             ranked = rank.order(shown, limit)
         if ranked:
             self._cache.put(context, tuple(replace(c.generation, text=c.insert_text) for c in ranked))
+        pointed = await self._pointed(ranked, context, run)
         line_ends = "\r\n" if "\r\n" in snapshot.text else "\n"
-        return run.finished(
-            tuple(replace(c, insert_text=c.insert_text.replace("\n", line_ends)) for c in ranked), context
-        )
+        return run.finished(tuple(_with_line_ends(candidate, line_ends) for candidate in pointed), context)
 
     def _order(self, *, reused: bool) -> tuple[postprocess.Filter, ...]:
         if not self._stages.filters:
@@ -140,7 +140,7 @@ class CompletionPipeline:
     def _max_tokens(self, context: CursorContext) -> int:
         return self._settings.max_tokens_block if context.multiline else self._settings.max_tokens_line
 
-    def _guide(self, context: CursorContext, run: _Run) -> Callable[[str, str], bool] | None:
+    def _guide(self, context: CursorContext, run: Run) -> Callable[[str, str], bool] | None:
         """What the engine's token loop asks about each token; None where nothing can be said of names."""
         checker, loop = self._checker, asyncio.get_running_loop()
         if checker is None or not (self._stages.names and self._settings.check_types and context.in_function):
@@ -160,9 +160,11 @@ class CompletionPipeline:
                     run.degrade("names")
                     return None
 
-        return NameGuide(context, ask).refuses
+        guide = NameGuide(context, ask)
+        run.refused_names = guide.refused
+        return guide.refuses
 
-    async def _generated(self, request: GenerateRequest, context: CursorContext, run: _Run) -> tuple[Candidate, ...]:
+    async def _generated(self, request: GenerateRequest, context: CursorContext, run: Run) -> tuple[Candidate, ...]:
         with run.timed("generate"):
             generations = await self._engine.generate(request, run.cancel)
         run.count(generations)
@@ -174,7 +176,7 @@ class CompletionPipeline:
         self,
         generations: tuple[Generation, ...],
         context: CursorContext,
-        run: _Run,
+        run: Run,
         request: GenerateRequest | None = None,
     ) -> tuple[Candidate, ...]:
         """Candidates of these generations that may be shown, after post-processing, check and what mends them.
@@ -190,23 +192,28 @@ class CompletionPipeline:
         for candidate in await self._checked(candidates, context, run):
             (shown if candidate.passes else failed).append(candidate)
         for candidate in failed:
-            assert candidate.verdict is not None
-            run.rejected.append(Rejected(candidate.insert_text, "check", rank.why_not(candidate.verdict)))
-            if candidate.verdict.status == "unknown":
+            number = len(run.rejected)
+            run.rejected.append(_failure(candidate, "check"))
+            if candidate.verdict is None or candidate.verdict.status == "unknown":
                 continue
             mended = await self._fixed(candidate, context, run) if self._stages.fixes else ()
             tries = [candidate]
             if not mended and not shown and self._stages.repair and request is not None:
                 mended = await self._repaired(tries, request, context, run)
+            source = tries[-1]
             # What a repair has said right goes further than what it was to mend.
             for failure in sorted(tries, key=lambda c: -(c.fails_at or 0)):
                 if not mended and self._stages.cut_back:
-                    mended = await self._cut_back(failure, context, run)
+                    mended, source = await self._cut_back(failure, context, run), failure
+            if mended:
+                # The tries were rejected in their order, one behind the other.
+                number += tries.index(source)
+                run.rejected[number] = replace(run.rejected[number], mended=mended[0].trail[-1])
             shown.extend(mended)
         return tuple(placed for passing in shown for placed in _placed(passing, context, run))
 
     def _processed(
-        self, generations: tuple[Generation, ...], context: CursorContext, run: _Run, *, reused: bool = False
+        self, generations: tuple[Generation, ...], context: CursorContext, run: Run, *, reused: bool = False
     ) -> tuple[Candidate, ...]:
         candidates: list[Candidate] = []
         order = self._order(reused=reused)
@@ -221,7 +228,7 @@ class CompletionPipeline:
                     candidates.append(processed)
         return tuple(candidates)
 
-    async def _fixed(self, candidate: Candidate, context: CursorContext, run: _Run) -> tuple[Candidate, ...]:
+    async def _fixed(self, candidate: Candidate, context: CursorContext, run: Run) -> tuple[Candidate, ...]:
         """The failed candidate with its first complaint seen to as a programmer would at once, if that passes."""
         assert candidate.verdict is not None
         with run.timed("fixes"):
@@ -229,7 +236,7 @@ class CompletionPipeline:
         return await self._first_passing(candidate, versions, rank.FIXED, context, run)
 
     async def _repaired(
-        self, tries: list[Candidate], request: GenerateRequest, context: CursorContext, run: _Run
+        self, tries: list[Candidate], request: GenerateRequest, context: CursorContext, run: Run
     ) -> tuple[Candidate, ...]:
         """The failed candidate said otherwise from where it failed on: what stands before is kept, nothing read anew.
 
@@ -254,26 +261,51 @@ class CompletionPipeline:
             (candidate,) = await self._checked(processed, context, run)
             if candidate.passes:
                 return (replace(candidate, trail=(*candidate.trail, rank.REPAIRED)),)
-            assert candidate.verdict is not None
-            run.rejected.append(Rejected(candidate.insert_text, "repair", rank.why_not(candidate.verdict)))
+            run.rejected.append(_failure(candidate, "repair"))
             tries.append(candidate)
         return ()
 
-    async def _cut_back(self, candidate: Candidate, context: CursorContext, run: _Run) -> tuple[Candidate, ...]:
+    async def _cut_back(self, candidate: Candidate, context: CursorContext, run: Run) -> tuple[Candidate, ...]:
         """The longest shorter version of a failed candidate that passes, if any."""
         with run.timed("cutback"):
             versions = shorter_versions(candidate.insert_text, context, candidate.fails_at)
         return await self._first_passing(candidate, versions, rank.CUT_BACK, context, run)
 
     async def _first_passing(
-        self, candidate: Candidate, versions: tuple[str, ...], how: str, context: CursorContext, run: _Run
+        self, candidate: Candidate, versions: tuple[str, ...], how: str, context: CursorContext, run: Run
     ) -> tuple[Candidate, ...]:
         others = tuple(replace(candidate, insert_text=text, trail=(*candidate.trail, how)) for text in versions)
         checked = await self._checked(others, context, run) if others else ()
         return next(((other,) for other in checked if other.passes), ())
 
+    async def _pointed(
+        self, candidates: tuple[Candidate, ...], context: CursorContext, run: Run
+    ) -> tuple[Candidate, ...]:
+        """The candidates with their accept points; without any where those cannot be checked, or not in time."""
+        if self._checker is None or not candidates or not self._settings.check_types or run.cancel.cancelled:
+            return candidates
+        with run.timed("points"):
+            proposed = [points.proposals(candidate.insert_text, context) for candidate in candidates]
+            parts = [{at: c.insert_text[:at] for at in some} for c, some in zip(candidates, proposed, strict=True)]
+            texts = tuple(dict.fromkeys(text for some in parts for text in some.values()))
+            verdicts: tuple[Verdict, ...] = ()
+            if texts:
+                asked = self._checker.check(context.snapshot, context.offset, context.offset, texts)
+                try:
+                    # Shielded: a service that is just being started again for this must not be torn apart.
+                    verdicts = await asyncio.wait_for(asyncio.shield(asked), POINTS_LIMIT_S)
+                except (TimeoutError, CheckerUnavailable) as error:
+                    log.info("no accept points: %r", error)
+                    run.degrade("points")
+                    return candidates
+            stand = {text for text, verdict in zip(texts, verdicts, strict=True) if verdict.showable}
+            return tuple(
+                replace(c, accept_points=(*(at for at, text in some.items() if text in stand), len(c.insert_text)))
+                for c, some in zip(candidates, parts, strict=True)
+            )
+
     async def _checked(
-        self, candidates: tuple[Candidate, ...], context: CursorContext, run: _Run
+        self, candidates: tuple[Candidate, ...], context: CursorContext, run: Run
     ) -> tuple[Candidate, ...]:
         """The candidates with their verdicts; where no checker can be had, "unknown" and a degradation."""
         texts = tuple(candidate.insert_text for candidate in candidates)
@@ -298,7 +330,7 @@ class CompletionPipeline:
         )
 
 
-def _placed(candidate: Candidate, context: CursorContext, run: _Run) -> tuple[Candidate, ...]:
+def _placed(candidate: Candidate, context: CursorContext, run: Run) -> tuple[Candidate, ...]:
     """The candidate with the edits that add its imports, or none where they have no place."""
     placed = with_import_edits(candidate, context)
     if isinstance(placed, Rejected):
@@ -307,64 +339,24 @@ def _placed(candidate: Candidate, context: CursorContext, run: _Run) -> tuple[Ca
     return (placed,)
 
 
+def _with_line_ends(candidate: Candidate, line_ends: str) -> Candidate:
+    """A candidate whose lines end in LF, with `line_ends` in place of those."""
+    parts = (candidate.insert_text[:at] for at in candidate.accept_points)
+    return replace(
+        candidate,
+        insert_text=candidate.insert_text.replace("\n", line_ends),
+        accept_points=tuple(len(part.replace("\n", line_ends)) for part in parts),
+    )
+
+
+def _failure(candidate: Candidate, stage: str) -> Rejected:
+    assert candidate.verdict is not None
+    return Rejected(candidate.insert_text, stage, rank.why_not(candidate.verdict), candidate.fails_at)
+
+
 def _failing_step(candidate: Candidate) -> int | None:
     """Index of the token that the first error begins in; None where that cannot be said of what was generated."""
     at, said = candidate.fails_at, candidate.generation
     if at is None or candidate.insert_text[:at] != said.text[:at]:
         return None
     return next((index for index, step in enumerate(said.steps) if step.end > at), None)
-
-
-class _Run:
-    """What one request did: timings by stage, rejected candidates, counts."""
-
-    def __init__(self, cancel: CancelToken) -> None:
-        self.cancel = cancel
-        self.repairs = 0
-        self.rejected: list[Rejected] = []
-        self.degraded: tuple[str, ...] = ()
-        self.seen: set[str] = set()
-        self._ms: dict[str, float] = {}
-        self._tokens = (0, 0, 0)
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        begun = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._ms[stage] = self._ms.get(stage, 0.0) + (time.perf_counter() - begun) * 1e3
-
-    def ms(self, stage: str) -> float:
-        return self._ms.get(stage, 0.0)
-
-    def count(self, generations: tuple[Generation, ...]) -> None:
-        if generations:
-            timings = generations[0].timings
-            _, read, generated = self._tokens
-            said = sum(generation.tokens for generation in generations)
-            self._tokens = (timings.prompt_tokens, read + timings.read_tokens, generated + said)
-
-    def degrade(self, stage: str) -> None:
-        if stage not in self.degraded:
-            self.degraded = (*self.degraded, stage)
-
-    def skipped(self, reason: str) -> Completion:
-        return Completion(skip_reason=reason, timings=self._timings())
-
-    def finished(self, candidates: tuple[Candidate, ...], context: CursorContext) -> Completion:
-        prompt_tokens, read_tokens, generated_tokens = self._tokens
-        return Completion(
-            candidates=() if self.cancel.cancelled else candidates,
-            rejected=tuple(self.rejected),
-            timings=self._timings(),
-            degraded=self.degraded,
-            prompt_tokens=prompt_tokens,
-            read_tokens=read_tokens,
-            generated_tokens=generated_tokens,
-            cancelled=self.cancel.cancelled,
-            context=context,
-        )
-
-    def _timings(self) -> tuple[StageTiming, ...]:
-        return tuple(StageTiming(stage, ms) for stage, ms in self._ms.items())

@@ -67,7 +67,11 @@ class ImportEdit:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A text to be shown in place of `snapshot.text[start:end]` (code points)."""
+    """A text to be shown in place of `snapshot.text[start:end]` (code points).
+
+    `accept_points` are offsets in `insert_text` (code points, rising, its end included) at which a user who takes
+    only a part of it may stop: the part type-checks in its place. Empty where that was not checked.
+    """
 
     insert_text: str
     start: int
@@ -76,6 +80,7 @@ class Candidate:
     verdict: Verdict | None = None
     import_edits: tuple[ImportEdit, ...] = ()
     trail: tuple[str, ...] = ()
+    accept_points: tuple[int, ...] = ()
 
     @property
     def passes(self) -> bool:
@@ -92,11 +97,25 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A candidate that is not shown, and why: the stage that dropped it and its words."""
+    """A candidate that is not shown as it is, and why: the stage that dropped it and its words.
+
+    `at` is the code-point offset in the text of its first error, if that lies inside of it. `mended` says what was
+    done to it, where something came of it that may be shown ("fixed", "repaired", "cut back").
+    """
 
     text: str
     stage: str
     reason: str
+    at: int | None = None
+    mended: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedName:
+    """A word that decoding was kept from, and what stands before it on its line (the end of it, at most)."""
+
+    word: str
+    behind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +131,9 @@ class Completion:
     """What one request came to.
 
     `skip_reason` is set when nothing was asked of the model; `degraded` names optional stages that failed and
-    were done without.
+    were done without. `refused_tokens` counts tokens that decoding was kept from because they lead to no name that
+    exists; `refused_names` are a few of those words. `prompt_notes` say what was put into the prompt beside the
+    file's own text, one line each.
     """
 
     candidates: tuple[Candidate, ...] = ()
@@ -123,6 +144,9 @@ class Completion:
     prompt_tokens: int = 0
     read_tokens: int = 0
     generated_tokens: int = 0
+    refused_tokens: int = 0
+    refused_names: tuple[RefusedName, ...] = ()
+    prompt_notes: tuple[str, ...] = ()
     cancelled: bool = False
     context: CursorContext | None = field(default=None, repr=False)
 

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from goassist_lsp.app import Assistant
@@ -25,7 +25,9 @@ def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.add_argument("-n", type=int, default=1, metavar="N", help="how many candidates to offer at most (1 to 5)")
     verb.add_argument("--model", default=None, help="registry name or GGUF path, instead of the default")
     verb.add_argument("--json", action="store_true", help="print one JSON value")
-    verb.add_argument("--why", action="store_true", help="say as well what was dropped, and why")
+    verb.add_argument(
+        "--why", action="store_true", help="say in Markdown what was generated, how it was mended or why it was dropped"
+    )
     verb.set_defaults(run=run)
 
 
@@ -60,10 +62,18 @@ async def _complete(position: str, n: int, model: str | None) -> Completion:
 
 
 def as_json(completion: Completion) -> dict[str, Any]:
-    """The whole completion: candidates with verdicts, rejected ones with reasons, timings in milliseconds."""
+    """The whole completion: candidates with verdicts, rejected ones with reasons, timings in milliseconds.
+
+    `accept_points` are offsets in a candidate's `text`, and `at` is one in a rejected text, in code points.
+    """
     return {
         "candidates": [_candidate(candidate) for candidate in completion.candidates],
-        "rejected": [{"text": r.text, "stage": r.stage, "reason": r.reason} for r in completion.rejected],
+        "rejected": [asdict(rejected) for rejected in completion.rejected],
+        "refused": {
+            "tokens": completion.refused_tokens,
+            "names": [asdict(name) for name in completion.refused_names],
+        },
+        "prompt_notes": list(completion.prompt_notes),
         "skip_reason": completion.skip_reason,
         "degraded": list(completion.degraded),
         "timings": {timing.stage: round(timing.ms, 2) for timing in completion.timings},
@@ -81,6 +91,7 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         "verdict": verdict_json(candidate.verdict) if candidate.verdict else None,
         "mean_logprob": round(candidate.generation.mean_logprob, 4),
         "trail": list(candidate.trail),
+        "accept_points": list(candidate.accept_points),
     }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from goassist_index.scan import KEYWORDS, Token, tokens
 from goassist_index.verdict import LegalNames
-from goassist_lsp.types import CursorContext
+from goassist_lsp.types import CursorContext, RefusedName
 
 Ask = Callable[[str], LegalNames | None]
 
@@ -21,12 +21,16 @@ _USED_BEHIND = frozenset(_OPERATORS.split())
 _USED_BEHIND_WORDS = frozenset({"return", "range", "go", "defer"})
 _MOST_TRIES = 3  # to learn the names in scope: where the place cannot be read now, it may a little later
 _OPENS = frozenset("([{")
+# What is remembered of refused words, to tell a person.
+_MOST_REMEMBERED = 5
+_MOST_CHARS = 40
 
 
 class NameGuide:
     """Which tokens may continue a text at one place. `ask(said)` gives the names legal behind what was said.
 
     `ask` is called from the thread that calls `refuses`: once for each dot, and once for the names in scope.
+    `refused` holds the first few words that were refused, as far as they had been written.
     """
 
     def __init__(self, context: CursorContext, ask: Ask) -> None:
@@ -35,6 +39,7 @@ class NameGuide:
         self._known: dict[str, _Legal | None] = {}
         self._scope: _Legal | None = None
         self._tries = 0
+        self.refused: list[RefusedName] = []
 
     def refuses(self, said: str, piece: str) -> bool:
         """Whether `piece` behind `said` leads to, or ends, a name that does not exist."""
@@ -47,11 +52,19 @@ class NameGuide:
                 continue
             before = found[number - 1] if number else None
             if before is not None and before.text == "." and before.end == token.start:
-                if self._wrong_member(token, found[:number], text):
-                    return True
-            elif token.kind == "word" and self._wrong_name(token, found, number, text):
+                wrong = self._wrong_member(token, found[:number], text)
+            else:
+                wrong = token.kind == "word" and self._wrong_name(token, found, number, text)
+            if wrong:
+                self._remember(token, text)
                 return True
         return False
+
+    def _remember(self, token: Token, text: str) -> None:
+        line = text[text.rfind("\n", 0, token.start) + 1 : token.start].strip()
+        name = RefusedName(token.text[:_MOST_CHARS], line[-_MOST_CHARS:])
+        if len(self.refused) < _MOST_REMEMBERED and name not in self.refused:
+            self.refused.append(name)
 
     def _wrong_member(self, token: Token, before: list[Token], text: str) -> bool:
         if len(before) >= 2 and before[-2].end == before[-1].start and before[-2].text[:1].isdigit():

@@ -1,4 +1,4 @@
-"""From candidates to LSP items: ranges in the client's units, line ends as the document's, edits for imports.
+"""From candidates to LSP items: ranges and accept points in the client's units, the document's line ends, imports.
 
 The last hop of a keystroke; knows no session and awaits nothing.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from lsprotocol import types as lsp
 
+from goassist_lsp.server.positions import units
 from goassist_lsp.server.snapshot import Document
 from goassist_lsp.types import Candidate, ImportEdit
 
@@ -27,7 +28,7 @@ def to_inline_items(
         span = document.lines.range_at(candidate.start, candidate.end)
         if span.start.line == span.end.line:
             text = with_line_ends_of(document, candidate.insert_text)
-            command = accept_command(completion_id, index, document.uri)
+            command = accept_command(completion_id, index, document.uri, to_accept_points(document, candidate))
             items.append(lsp.InlineCompletionItem(insert_text=text, range=span, command=command))
     return items
 
@@ -45,7 +46,9 @@ def to_completion_items(
         span = document.lines.range_at(start, candidate.end)
         if span.start.line != span.end.line:
             continue
-        text = document.text[start : candidate.start] + with_line_ends_of(document, candidate.insert_text)
+        word = document.text[start : candidate.start]
+        text = word + with_line_ends_of(document, candidate.insert_text)
+        points = to_accept_points(document, candidate, word)
         label = text.strip().partition("\n")[0].rstrip()
         items.append(
             lsp.CompletionItem(
@@ -60,7 +63,7 @@ def to_completion_items(
                 insert_text_mode=lsp.InsertTextMode.AsIs,
                 text_edit=lsp.TextEdit(span, text),
                 additional_text_edits=to_text_edits(document, candidate.import_edits) or None,
-                command=accept_command(completion_id, index, document.uri),
+                command=accept_command(completion_id, index, document.uri, points),
             )
         )
     return items
@@ -74,9 +77,22 @@ def to_text_edits(document: Document, edits: tuple[ImportEdit, ...]) -> list[lsp
     ]
 
 
-def accept_command(completion_id: int, index: int, uri: str) -> lsp.Command:
-    """What the client runs once the user has taken a candidate."""
-    return lsp.Command(title="goassist: accepted", command=ACCEPT, arguments=[completion_id, index, uri])
+def to_accept_points(document: Document, candidate: Candidate, before: str = "") -> list[int]:
+    """Accept points as lengths of what may be taken of an item's text, in the client's units.
+
+    The item's text is `before` and then the candidate's, lines ended as in the document.
+    """
+    parts = (candidate.insert_text[:point] for point in candidate.accept_points)
+    return [units(before + with_line_ends_of(document, part), document.encoding) for part in parts]
+
+
+def accept_command(completion_id: int, index: int, uri: str, accept_points: list[int]) -> lsp.Command:
+    """What the client runs once the user has taken a candidate; a client may take it in parts, see the last argument.
+
+    That one is no part of the protocol, which has no place for more: `goassist.accept` does without.
+    """
+    arguments = [completion_id, index, uri, accept_points]
+    return lsp.Command(title="goassist: accepted", command=ACCEPT, arguments=arguments)
 
 
 def word_start(text: str, offset: int) -> int:

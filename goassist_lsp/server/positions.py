@@ -18,6 +18,16 @@ Encoding = Literal["utf-8", "utf-16", "utf-32"]
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
+def units(text: str, encoding: Encoding) -> int:
+    """Length of `text` in the encoding's code units: bytes, UTF-16 units or code points."""
+    if encoding == "utf-32" or text.isascii():
+        return len(text)
+    if encoding == "utf-8":
+        # What cannot be encoded, a surrogate that stands alone, counts as the three bytes it would take.
+        return len(text.encode("utf-8", "surrogatepass"))
+    return len(text) + sum(char > "\uffff" for char in text)
+
+
 class LineIndex:
     """Where the lines of one text begin. Lines end at LF, CRLF or CR, as LSP has it."""
 
@@ -47,10 +57,10 @@ class LineIndex:
         line = self._text[start:end]
         if self._encoding == "utf-32" or line.isascii():
             return start + min(position.character, len(line))
-        units = 0
+        passed = 0
         for count, char in enumerate(line):
-            units += self._units(char)
-            if units > position.character:
+            passed += units(char, self._encoding)
+            if passed > position.character:
                 return start + count
         return end
 
@@ -58,10 +68,7 @@ class LineIndex:
         """The position of a code point; an offset inside a CRLF pair or past the end gives the place before it."""
         line = bisect_right(self._starts, min(offset, len(self._text))) - 1
         start, end = self._line_span(line)
-        before = self._text[start : min(offset, end)]
-        if self._encoding == "utf-32" or before.isascii():
-            return Position(line, len(before))
-        return Position(line, sum(map(self._units, before)))
+        return Position(line, units(self._text[start : min(offset, end)], self._encoding))
 
     def range_at(self, start: int, end: int) -> Range:
         """The range of code points from `start` up to `end`."""
@@ -76,9 +83,3 @@ class LineIndex:
         if self._text[end] == "\n" and end > start and self._text[end - 1] == "\r":
             end -= 1
         return start, end
-
-    def _units(self, char: str) -> int:
-        if self._encoding == "utf-16":
-            return 2 if ord(char) > 0xFFFF else 1
-        code = ord(char)
-        return 1 if code < 0x80 else 2 if code < 0x800 else 3 if code < 0x10000 else 4

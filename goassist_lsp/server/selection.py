@@ -44,4 +44,5 @@ class Selection:
             insert_text=own + candidate.insert_text,
             start=min(self.start, candidate.start),
             end=max(self.end, self.end + candidate.end - self.cursor),
+            accept_points=tuple(len(own) + point for point in candidate.accept_points),
         )

@@ -39,6 +39,13 @@ async def test_accept_without_imports_edits_nothing(client: LspClient) -> None:
     assert "workspace/applyEdit" not in client.methods()
 
 
+async def test_accept_works_with_and_without_the_accept_points(client: LspClient) -> None:
+    for length in (2, 3, 4):
+        arguments = await offered(client)
+        assert len(arguments) == 4
+        assert (await client.command("goassist.accept", *arguments[:length]))["accepted"] is True
+
+
 async def test_accept_leaves_a_file_alone_whose_head_has_changed(client: LspClient) -> None:
     arguments = await offered(client, **{"import": "fmt"})
     client.insert(URI, 3, 0, 0, "// new\n")
@@ -54,7 +61,13 @@ async def test_accept_reports_imports_that_the_client_refused(client: LspClient)
 
 @pytest.mark.parametrize(
     ("command", "arguments"),
-    [("goassist.accept", []), ("goassist.accept", ["1", 0]), ("goassist.pause", ["long"]), ("goassist.pause", [-1])],
+    [
+        ("goassist.accept", []),
+        ("goassist.accept", ["1", 0]),
+        ("goassist.pause", ["long"]),
+        ("goassist.pause", [-1]),
+        ("goassist.explain", ["all"]),
+    ],
 )
 async def test_arguments_of_the_wrong_kind_are_refused(client: LspClient, command: str, arguments: list[Any]) -> None:
     with pytest.raises(LspError) as error:
@@ -87,6 +100,19 @@ async def test_explain_is_about_the_last_completion(client: LspClient) -> None:
     client.open(URI, go_file(say=["println(1)"]))
     await client.inline(URI, *HOLE)
     assert "println(1)" in await client.command("goassist.explain")
+
+
+async def test_explain_session_lists_the_completions_newest_first(client: LspClient) -> None:
+    client.open(URI, go_file(say=["println(1)"]))
+    await client.inline(URI, *HOLE)
+    client.open(URI, go_file(say=["BAD()"]))
+    await client.inline(URI, *HOLE)
+    lines = (await client.command("goassist.explain", "session")).splitlines()
+    first, second = [line for line in lines if line.startswith("- ")][:2]
+    assert "`/m/main.go:5:2` (body): silent: " in first
+    assert "`/m/main.go:5:2` (body): shown `println(1)` (ok" in second
+    await client.command("goassist.pause")
+    assert "**Silent**: completions are paused" not in await client.command("goassist.explain", "session")
 
 
 async def test_reindex_reads_the_workspace_anew(client: LspClient) -> None:

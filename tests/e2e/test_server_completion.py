@@ -28,7 +28,22 @@ async def test_an_item_has_text_range_and_command(client: LspClient) -> None:
     command = item.pop("command")
     assert item == {"insertText": SAY, "range": {"start": place, "end": place}}
     assert command["command"] == "goassist.accept"
-    assert command["arguments"][1:] == [0, URI]
+    assert command["arguments"][1:3] == [0, URI]
+
+
+async def test_an_item_says_where_it_may_be_accepted_in_parts(client: LspClient) -> None:
+    client.open(URI, go_file("\r\n", say=["println(1)\n\tprintln(`😀`)\n"]))
+    (item,) = await client.inline(URI, *HOLE)
+    units = item["insertText"].encode("utf-16-le")
+    parts = [units[: 2 * point].decode("utf-16-le") for point in item["command"]["arguments"][3]]
+    first = "println(1)\r\n\t"
+    assert parts == ["println", "println(1)", f"{first}println", f"{first}println(`😀`)"]
+
+
+async def test_a_part_that_fails_the_check_is_no_accept_point(client: LspClient) -> None:
+    client.open(URI, go_file(say=["println(1)"], bad_alone="println"))
+    (item,) = await client.inline(URI, *HOLE)
+    assert item["command"]["arguments"][3] == [len("println(1)")]
 
 
 async def test_a_candidate_that_fails_the_check_is_not_shown_and_explain_says_why(client: LspClient) -> None:

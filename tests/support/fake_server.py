@@ -8,6 +8,7 @@ A first line such as `//fake {"say": ["fmt.Println()"]}` directs every request m
   fail      message of an exception inside the assistant
   fail_model  message of a ModelError of the engine
   import    a path: the candidates need it
+  bad_alone a text that fails the check where it stands alone
 Environment: FAKE_PROBLEM (a problem found at start), FAKE_CHILD (start a helper process, and end it at close),
 FAKE_LOADING (the model never comes to be loaded).
 """
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from goassist_index.errors import ModelError
+from goassist_index.verdict import Verdict
 from goassist_lsp.app import Assistant
 from goassist_lsp.check.fake import FakeChecker
 from goassist_lsp.server.run import serve_stdio, serve_tcp
@@ -57,11 +59,20 @@ class DirectedEngine(FakeEngine):
         return await super().generate(request, CancelToken() if "deaf_s" in asked else cancel)
 
 
+class DirectedChecker(FakeChecker):
+    """Also fails a text that the document's first line names."""
+
+    def _verdict(self, insert: str, resolve_imports: bool) -> Verdict:
+        if insert == directions.get().get("bad_alone"):
+            return Verdict("error")
+        return super()._verdict(insert, resolve_imports)
+
+
 class DirectedAssistant(Assistant):
     """The real assistant around the directed engine; keeps what the server told it."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(settings, engine=DirectedEngine(), checker=FakeChecker(bad="BAD"))
+        super().__init__(settings, engine=DirectedEngine(), checker=DirectedChecker(bad="BAD"))
         self.log: list[list[object]] = []
         self.child: subprocess.Popen[bytes] | None = None
         self.begun = False

@@ -2,7 +2,8 @@
 
 A case has its Go files (`name.go unsaved` is an open buffer that is not on disk), one of them with <CURSOR>, and
 `generations`. `request`, if there, holds `key: value` lines: `n`, `requested`, `line ends: crlf`, and `typed`, what
-the user types before a second request, for which the engine has nothing more to say.
+the user types before a second request, for which the engine has nothing more to say. A case with `@points` says where
+each text may be left that is taken in parts: it stands there with a │ at each accept point but its end.
 `@imports` is the head of the file as it stands with each candidate that brings imports along.
 """
 
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,8 +23,8 @@ import pytest_asyncio
 
 from goassist_index.header import read_header
 from goassist_index.verdict import Verdict
+from goassist_lsp import pipeline
 from goassist_lsp.check.typecheck import TypeChecker
-from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Settings
 from goassist_lsp.types import Candidate, Completion, DocumentSnapshot
 from goassist_models.engine import CancelToken
@@ -78,11 +80,11 @@ async def _complete(case: txtar.Archive, folder: Path, checker: TypeChecker) -> 
             await checker.document_changed(folder / name.removesuffix(" unsaved"), content)
     said = case.files.get("generations", "").removesuffix("\n").split(SEPARATOR)
     request = _request(case)
-    pipeline = CompletionPipeline(FakeEngine(said), checker, Settings())
+    made = pipeline.CompletionPipeline(FakeEngine(said), checker, Settings())
 
     async def ask(snapshot: DocumentSnapshot, offset: int) -> Completion:
         n, requested = int(request.get("n", len(said))), request.get("requested") == "true"
-        return await pipeline.complete(snapshot, offset, CancelToken(), n=n, requested=requested)
+        return await made.complete(snapshot, offset, CancelToken(), n=n, requested=requested)
 
     completion = await ask(snapshot, offset)
     typed = request.get("typed")
@@ -97,6 +99,22 @@ def _ghost(completion: Completion) -> str:
         return SEPARATOR.join(candidate.insert_text.replace("\r", "␍") for candidate in completion.candidates) + "\n"
     reasons = dict.fromkeys(f"{rejected.stage}: {rejected.reason.splitlines()[0]}" for rejected in completion.rejected)
     return f"silent: {completion.skip_reason or '; '.join(reasons)}\n"
+
+
+def _pieces(candidate: Candidate) -> str:
+    ends = [0, *candidate.accept_points]
+    assert ends[-1] == len(candidate.insert_text), "the whole text is an accept point"
+    return "│".join(candidate.insert_text[start:end].replace("\r", "␍") for start, end in pairwise(ends))
+
+
+async def _assert_parts_check(completion: Completion, checker: TypeChecker) -> None:
+    """Whatever part of a candidate is accepted stands in the file without a new error."""
+    for candidate in completion.candidates:
+        assert completion.context is not None
+        place = completion.context.snapshot, candidate.start, candidate.end
+        parts = tuple(candidate.insert_text[:end] for end in candidate.accept_points)
+        verdicts = await checker.check(*place, parts, resolve_imports=bool(candidate.import_edits))
+        assert [part for part, verdict in zip(parts, verdicts, strict=True) if not verdict.showable] == []
 
 
 def _verdict(verdict: Verdict | None) -> str:
@@ -135,12 +153,18 @@ def _builds(candidate: Candidate, snapshot: DocumentSnapshot, copy: Path) -> Non
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 async def test_case(
-    path: Path, workspace: tuple[Path, TypeChecker], request: pytest.FixtureRequest, tmp_path: Path
+    path: Path,
+    workspace: tuple[Path, TypeChecker],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
+    monkeypatch.setattr(pipeline, "POINTS_LIMIT_S", 60.0)  # a busy machine must not decide
     root, checker = workspace
     case = txtar.read(path)
     assert case.comment.strip(), "a case begins with why it exists"
     completion = await asyncio.wait_for(_complete(case, root / path.stem, checker), timeout=60)
+    await _assert_parts_check(completion, checker)
     got = {
         "@ghost": _ghost(completion),
         "@verdict": "".join(_verdict(candidate.verdict) + "\n" for candidate in completion.candidates),
@@ -150,6 +174,8 @@ async def test_case(
         if candidate.import_edits:
             assert completion.context is not None
             _builds(candidate, completion.context.snapshot, tmp_path / str(number))
+    if "@points" in case.files:
+        got["@points"] = SEPARATOR.join(map(_pieces, completion.candidates)) + "\n"
     if request.config.getoption("--update"):
         given = {name: content for name, content in case.files.items() if not name.startswith("@")}
         path.write_text(txtar.render(replace(case, files=given | got)), encoding="utf-8")

@@ -9,6 +9,7 @@ import pytest
 from goassist_index.verdict import LegalNames
 from goassist_lsp.context.cursor import context_at
 from goassist_lsp.generate.names import NameGuide
+from goassist_lsp.types import RefusedName
 from support.places import CURSOR, snapshot
 
 MEMBER = LegalNames("member", frozenset({"Close", "Path", "Paths"}))
@@ -137,6 +138,26 @@ def test_what_is_in_scope_is_asked_once_and_given_up_where_it_cannot_be_said() -
 def test_keys_of_a_literal(said: str, piece: str, refused: bool) -> None:
     made, _ = guide("\t<CURSOR>", {"x := T{": KEY, "x := T{Name: ": SCOPE})
     assert made.refuses(said, piece) is refused
+
+
+def test_refused_words_are_remembered_with_what_stands_before_them_once_each_and_five_at_most() -> None:
+    made, _ = guide("\tconn.Pa<CURSOR>", {"": MEMBER, "th + conn.": MEMBER})
+    assert made.refuses("", "rent")
+    assert made.refuses("", "rent")
+    assert made.refuses("th + conn.", "Foo")
+    assert not made.refuses("", "th")
+    assert made.refused == [RefusedName("Parent", "conn."), RefusedName("Foo", "conn.Path + conn.")]
+    for letter in "abcdefgh":
+        assert made.refuses("", letter)
+    assert [name.word for name in made.refused] == ["Parent", "Foo", "Paa", "Pab", "Pac"]
+
+
+def test_what_is_remembered_of_a_refused_word_is_bounded_and_of_its_line_alone() -> None:
+    said = 'f("' + "long" * 50 + '")\n\tx := '
+    made, _ = guide("\t<CURSOR>", {said: SCOPE, said + '"' + "y" * 99 + '" + ': SCOPE})
+    assert made.refuses(said, "w" * 300)
+    assert made.refuses(said + '"' + "y" * 99 + '" + ', "oth")
+    assert made.refused == [RefusedName("w" * 40, "x :="), RefusedName("oth", "y" * 37 + '" +')]
 
 
 def test_a_word_that_the_user_wrote_is_not_refused() -> None:

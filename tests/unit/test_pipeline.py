@@ -1,16 +1,17 @@
 """Claims about goassist_lsp.pipeline: the stages in their order, with a fake engine and checker."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 
 from goassist_index.errors import CheckerUnavailable, ModelError
-from goassist_index.verdict import Diagnostic, Verdict
+from goassist_index.verdict import Diagnostic, LegalNames, Verdict
 from goassist_lsp.check.fake import FakeChecker
 from goassist_lsp.pipeline import MOST_REPAIRS, SECOND_DRAW, CompletionPipeline
 from goassist_lsp.settings import Settings
-from goassist_lsp.types import Checker, Completion
-from goassist_models.engine import CancelToken
+from goassist_lsp.types import Checker, Completion, RefusedName
+from goassist_models.engine import CancelToken, GenerateRequest, Generation
 from goassist_models.engine.fake import FakeEngine
 from support.places import CURSOR, snapshot
 
@@ -46,7 +47,7 @@ async def test_what_is_shown_went_through_post_processing_and_check() -> None:
     checker = FakeChecker()
     made, _ = pipeline(["a + b\n\tother()"], checker)
     completion = await ask(made, LINE)
-    assert texts(completion) == checker.asked == ["a + b"]
+    assert texts(completion) == checker.asked[:1] == ["a + b"]
     assert completion.candidates[0].verdict is not None
     assert completion.candidates[0].verdict.status == "ok"
 
@@ -66,6 +67,41 @@ async def test_a_failed_candidate_is_cut_back_to_what_passes() -> None:
     assert completion.candidates[0].trail == ("cut back",)
     assert completion.rejected[0].reason == "undefined: broken"
     assert len(engine.requests) == 1
+
+
+async def test_what_was_rejected_says_where_it_failed_and_how_it_was_mended() -> None:
+    made, _ = pipeline(["alpha()\n\tbroken()\n"], FakeChecker(bad="broken"))
+    (rejected,) = (await ask(made, BLOCK)).rejected
+    assert rejected.at is not None
+    assert (rejected.text[rejected.at :], rejected.mended) == ("broken()", "cut back")
+    made, _ = pipeline(["broken"], FakeChecker(bad="broken"))
+    assert [rejected.mended for rejected in (await ask(made, LINE)).rejected] == [""]
+
+
+async def test_the_try_that_was_mended_is_told_from_those_that_were_given_up() -> None:
+    async def told(again: list[str]) -> list[tuple[str, str]]:
+        engine = FakeEngine(["alpha()\n\tbroken()\n"], again=again)
+        completion = await ask(CompletionPipeline(engine, FakeChecker(bad="broken"), Settings()), BLOCK)
+        return [(rejected.stage, rejected.mended) for rejected in completion.rejected]
+
+    assert await told(["alpha()\n\tbeta()\n"]) == [("check", "repaired")]
+    assert await told(["alpha()\n\tbroken(1)\n", "alpha()\n\tbeta()\n"]) == [("check", ""), ("repair", "repaired")]
+    further = "alpha()\n\tbeta()\n\tbroken(1)\n"
+    assert (await told([further] + ["broken()"] * 9))[:2] == [("check", ""), ("repair", "cut back")]
+
+
+async def test_refused_names_and_their_tokens_are_told() -> None:
+    class Tempted(FakeEngine):
+        async def generate(self, request: GenerateRequest, cancel: CancelToken) -> tuple[Generation, ...]:
+            assert request.refuses is not None
+            # The token loop runs in a thread of its own, while the pipeline's loop answers.
+            assert await asyncio.to_thread(request.refuses, "n.", "Foo")
+            return (Generation("n", "eos", 1, refused=2),)
+
+    checker = FakeChecker(legal=LegalNames("member", frozenset({"Bar"})))
+    completion = await ask(CompletionPipeline(Tempted(), checker, Settings()), LINE)
+    assert completion.refused_tokens == 2
+    assert completion.refused_names == (RefusedName("Foo", "x := n."),)
 
 
 async def test_a_failed_candidate_is_said_otherwise_from_where_it_failed() -> None:
@@ -144,7 +180,7 @@ async def test_what_was_typed_through_is_checked_again_and_not_generated_again()
     await ask(made, LINE)
     assert texts(await ask(made, FUNCTION % "\tx := alpha<CURSOR>")) == [" + beta"]
     assert len(engine.requests) == 1
-    assert checker.asked == ["alpha + beta", " + beta"]
+    assert checker.asked == ["alpha + beta", "alpha", " + beta"]
 
 
 async def test_a_cancelled_request_shows_nothing() -> None:
@@ -166,7 +202,7 @@ async def test_the_same_text_is_checked_and_shown_once() -> None:
     checker = FakeChecker()
     made, _ = pipeline(["alpha", "alpha\n\tbeta()", "gamma"], checker)
     assert texts(await ask(made, LINE, n=3)) == ["alpha", "gamma"]
-    assert checker.asked == ["alpha", "gamma"]
+    assert checker.asked == ["alpha", "gamma"]  # of one word each: no part of them is asked about
 
 
 async def test_blocks_are_offered_only_where_several_lines_are_wanted() -> None:
@@ -184,5 +220,5 @@ async def test_every_stage_that_ran_is_timed_and_tokens_are_counted() -> None:
     made, _ = pipeline(["alpha"])
     completion = await ask(made, LINE)
     stages = [timing.stage for timing in completion.timings]
-    assert stages == ["trigger", "context", "reuse", "prompt", "generate", "postprocess", "check", "rank"]
+    assert stages == ["trigger", "context", "reuse", "prompt", "generate", "postprocess", "check", "rank", "points"]
     assert completion.prompt_tokens > 0 and completion.generated_tokens == 1

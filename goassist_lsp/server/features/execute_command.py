@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_STARTING = "**Silent**: the server is still starting."
+
 
 def register(server: GoassistServer) -> None:
     """Join the five commands."""
@@ -24,7 +26,7 @@ def register(server: GoassistServer) -> None:
 
     @server.command(ACCEPT)
     async def accept(*arguments: Any) -> dict[str, object]:
-        """Arguments: completion id, index of the candidate, address. Adds the imports that the candidate needs."""
+        """Arguments: completion id, index of the candidate, address (and more). Adds the imports that it needs."""
         match arguments:
             case (int(completion_id), int(index), *_):
                 shown = session.take_shown(completion_id)
@@ -38,9 +40,18 @@ def register(server: GoassistServer) -> None:
 
     @server.command("goassist.explain")
     async def explain(*arguments: Any) -> str:
-        """Markdown about the last completion: why it was shown, or why there was none."""
+        """Markdown about the last completion: why it was shown, or why there was none; with "session", about many."""
+        match arguments:
+            case () | (None,):
+                pass
+            case ("session",) if session.assistant is not None:
+                return session.assistant.explain_session()
+            case ("session",):
+                return _STARTING
+            case _:
+                raise JsonRpcInvalidParams('goassist.explain takes "session", or nothing')
         if session.skip_reason is not None or session.assistant is None:
-            return f"**Silent**: {session.skip_reason or 'the server is still starting'}."
+            return f"**Silent**: {session.skip_reason}." if session.skip_reason is not None else _STARTING
         return session.assistant.explain()
 
     @server.command("goassist.pause")
