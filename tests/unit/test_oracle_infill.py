@@ -165,7 +165,15 @@ def values(told: dict[str, Any], system: str) -> dict[str, Any]:
 
 # One of the five cases was not answered by all that are compared.
 COMPARED = [case for case in CASES if case.key != BROKEN_AT]
-SURE = {"shown": 1.0, "ms_p50": oracle.MS, "ms_p90": oracle.MS, "ms_p50_of_all": oracle.MS, "holes": len(COMPARED)}
+NO_IMPORTS = {"import_right": None, "import_wrong": None}
+SURE = {
+    **NO_IMPORTS,
+    "shown": 1.0,
+    "ms_p50": oracle.MS,
+    "ms_p90": oracle.MS,
+    "ms_p50_of_all": oracle.MS,
+    "holes": len(COMPARED),
+}
 COST = {"cpu_s": oracle.CPU_S, "read_tokens": 100, "generated_tokens": 5}
 COMPILED = {"compiles_of_shown": 1.0, "compiles_bare_of_shown": 1.0, "compiles_of_all": 1.0}
 REFUSED = {"compiles_of_shown": 0.0, "compiles_bare_of_shown": 0.0, "compiles_of_all": 0.0}
@@ -204,6 +212,7 @@ def test_silence_scores_nothing_and_has_no_time_to_showing(told: dict[str, Any])
     tokens = dict.fromkeys(("read_tokens", "generated_tokens"))
     zero = dict.fromkeys(("shown", "compiles_of_all", *RIGHT), 0.0)
     assert values(told, "silent") == {
+        **NO_IMPORTS,
         **none,
         **tokens,
         **zero,
