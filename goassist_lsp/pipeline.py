@@ -17,6 +17,7 @@ from goassist_lsp.context.cursor import context_at
 from goassist_lsp.context.trigger import skip_reason
 from goassist_lsp.generate import prompt, stopping
 from goassist_lsp.generate.names import NameGuide
+from goassist_lsp.generate.repair import blamed_step
 from goassist_lsp.generate.reuse import CompletionCache
 from goassist_lsp.postprocess import points
 from goassist_lsp.postprocess.cutback import shorter_versions
@@ -244,14 +245,16 @@ class CompletionPipeline:
         begins with the candidate; what fails again is added to it.
         """
         (candidate,) = tries
-        barred: dict[int, frozenset[int]] = {}
+        barred: dict[tuple[int, ...], frozenset[int]] = {}
         while run.repairs < MOST_REPAIRS and run.ms("repair") < REPAIR_BUDGET_MS:
-            generation, keep = candidate.generation, _failing_step(candidate)
+            generation, keep = candidate.generation, blamed_step(candidate)
             if keep is None:
                 break
             run.repairs += 1
-            barred[keep] = barred.get(keep, frozenset()) | {generation.steps[keep].token}
-            again = replace(request, n=1, temperature=0.0, resume=Resume(generation, keep, barred[keep]))
+            # What may not come next is so behind just these tokens.
+            kept = tuple(step.token for step in generation.steps[:keep])
+            barred[kept] = barred.get(kept, frozenset()) | {generation.steps[keep].token}
+            again = replace(request, n=1, temperature=0.0, resume=Resume(generation, keep, barred[kept]))
             with run.timed("repair"):
                 generations = await self._engine.generate(again, run.cancel)
             run.count(generations)
@@ -352,11 +355,3 @@ def _with_line_ends(candidate: Candidate, line_ends: str) -> Candidate:
 def _failure(candidate: Candidate, stage: str) -> Rejected:
     assert candidate.verdict is not None
     return Rejected(candidate.insert_text, stage, rank.why_not(candidate.verdict), candidate.fails_at)
-
-
-def _failing_step(candidate: Candidate) -> int | None:
-    """Index of the token that the first error begins in; None where that cannot be said of what was generated."""
-    at, said = candidate.fails_at, candidate.generation
-    if at is None or candidate.insert_text[:at] != said.text[:at]:
-        return None
-    return next((index for index, step in enumerate(said.steps) if step.end > at), None)
