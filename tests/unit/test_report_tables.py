@@ -110,6 +110,7 @@ def test_groups_count_a_case_in_each_of_its_own(tmp_path: Path) -> None:
     holes = {by: {name: f["s"]["holes"] for name, f in found.items()} for by, found in groups.items()}
     assert holes == {
         "kind": {"body": 1, "line": 1},
+        "role": {},
         "slice": {"generics": 1, "tests": 2},
         "age": {"new": 1, "older": 1},
         "dependency": {"golang.org/x/net": 1, "golang.org/x/text": 1, "standard library alone": 1},
@@ -180,3 +181,15 @@ def test_imports_have_columns_where_holes_need_them(tmp_path: Path) -> None:
     assert (figures["import_right"]["value"], figures["import_wrong"]["value"]) == (0.5, 0.5)
     assert "right import" in markdown(run(tmp_path / "needing2", made))
     assert "right import" not in markdown(run(tmp_path / "others", [shown(case(9), "s")]))
+
+
+def test_stages_have_their_times_and_types_their_sum(tmp_path: Path) -> None:
+    def timed(example: Example, **ms: float) -> Example:
+        assert example.answer is not None
+        return replace(example, answer=replace(example.answer, details={"timings_ms": ms}))
+
+    made = [timed(shown(case(n), "s"), generate=100.0, names=n, check=2.0, fixes=1.0) for n in range(1, 21)]
+    told = summary(run(tmp_path, [*made, *(shown(case(n), "silent about it") for n in range(1, 21))]))
+    assert told["stages"]["names"] == {"s": {"p50": 10, "p95": 19}}
+    assert told["stages"]["types, together"] == {"s": {"p50": 13.0, "p95": 22.0}}
+    assert rows(markdown_of(told), "Milliseconds by stage")["check"] == ["2.0 / 2.0"]

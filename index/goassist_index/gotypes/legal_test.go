@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -99,5 +100,29 @@ func TestImportablePackagesAreNamedBesideTheScope(t *testing.T) {
 	}
 	if slices.Contains(got.Packages, "v2") || slices.Contains(got.Packages, "internal") {
 		t.Errorf("no packages: %v", got.Packages)
+	}
+}
+
+func TestTenThousandNamesAreNamedAtOnce(t *testing.T) {
+	var many strings.Builder
+	many.WriteString("package shop\n\ntype wide struct {\n")
+	for n := range 10_000 {
+		fmt.Fprintf(&many, "\tF%d int\n", n)
+	}
+	many.WriteString("}\n\n")
+	for n := range 10_000 {
+		fmt.Fprintf(&many, "func g%d() {}\n", n)
+	}
+	p := newProject(t, shop+"-- many.go --\n"+many.String())
+	got := legalAt(t, p, "package shop\n\nfunc f(w wide) {\n\t«»\n}\n", "x := w.")
+	if len(got.Names) != 10_000 {
+		t.Errorf("%d members", len(got.Names))
+	}
+	for tries := 0; got.Kind != "name" && tries < 500; tries++ {
+		time.Sleep(10 * time.Millisecond)
+		got = legalAt(t, p, "package shop\n\nfunc f(w wide) {\n\t«»\n}\n", "return ")
+	}
+	if !slices.Contains(got.Names, "g9999") {
+		t.Errorf("%d names in scope", len(got.Names))
 	}
 }

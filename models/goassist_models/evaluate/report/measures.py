@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from goassist_models.evaluate.example import Example
+from goassist_models.evaluate.metrics import percentile
 from goassist_models.evaluate.report.complaints import complaint_class, silence_class
 from goassist_models.evaluate.report.statistics import Estimate, Paired, mean, paired, quantile, share
 
@@ -31,6 +32,8 @@ UNJUDGED, FAILED, UNSCORED = "not judged", "system failed", "not scored"
 OUTCOMES = (RIGHT, FIRST_LINE, COMPILES, REFUSED, SILENT, UNJUDGED, FAILED, UNSCORED)
 
 _NONE = "standard library alone"
+TYPES = "types, together"
+_TYPES_STAGES = ("facts", "names", "check", "fixes", "points")
 SHARES = ("shown", "compiles_of_shown", "compiles_of_all", "first_line", "exact")
 PAIRED = ("first_line", "exact", "compiles_and_shown")
 
@@ -134,6 +137,23 @@ def groups(comparison: Comparison, by: str) -> dict[str, dict[str, dict[str, Any
     return found
 
 
+def stages(comparison: Comparison) -> dict[str, dict[str, dict[str, float]]]:
+    """Milliseconds of each stage of the pipeline, where a system tells them: p50 and p95 by stage and system.
+
+    TYPES is what the type service adds to a suggestion: all of its stages but the model's own part of repairs.
+    """
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for system in comparison.systems:
+        told = [stage_ms for stage_ms in comparison.of(system)["stage_ms"] if stage_ms]
+        spent = [{**stage_ms, TYPES: sum(stage_ms.get(name, 0.0) for name in _TYPES_STAGES)} for stage_ms in told]
+        for stage in dict.fromkeys(name for stage_ms in spent for name in stage_ms):
+            values = [stage_ms.get(stage, 0.0) for stage_ms in spent]
+            found.setdefault(stage, {})[system] = {
+                f"p{percent}": percentile(values, percent) or 0.0 for percent in (50, 95)
+            }
+    return found
+
+
 def against(comparison: Comparison, base: str) -> dict[str, dict[str, Paired | None]]:
     """Every other system paired with `base` on the same cases, by measure of PAIRED."""
     base_rows = comparison.of(base).set_index("key")
@@ -193,6 +213,7 @@ def _row(system: str, example: Example) -> dict[str, Any]:
         "system": system,
         "key": case.key,
         "kind": case.kind,
+        "role": case.role or None,
         "slice": case.slices,
         "dependency": tuple(dict.fromkeys(_module(name) for name in case.dependencies)) or (_NONE,),
         "dependency_year": tuple(sorted({_year(name) for name in case.dependencies})) or (_NONE,),
@@ -214,6 +235,7 @@ def _row(system: str, example: Example) -> dict[str, Any]:
         "read_tokens": answer.read_tokens if answer else None,
         "generated_tokens": answer.generated_tokens if answer else None,
         "mean_logprob": answer.mean_logprob if answer else None,
+        "stage_ms": dict(answer.details.get("timings_ms", {})) if answer else {},
         "error": answer.error if answer else "",
         "unjudged": scores.unjudged if scores else "",
         "silence": silence_class(answer.silent_because) if answer and said == SILENT else "",
@@ -222,10 +244,10 @@ def _row(system: str, example: Example) -> dict[str, Any]:
 
 
 _COLUMNS = (
-    "system", "key", "kind", "slice", "dependency", "dependency_year", "age", "answered", "outcome", "shown",
+    "system", "key", "kind", "role", "slice", "dependency", "dependency_year", "age", "answered", "outcome", "shown",
     "compiles", "compiles_bare", "compiles_and_shown", "import_right", "import_wrong", "first_line", "exact",
     "edit_similarity", "prefix_right", "ms",
-    "cpu_s", "read_tokens", "generated_tokens", "mean_logprob", "error", "unjudged", "silence", "complaint",
+    "cpu_s", "read_tokens", "generated_tokens", "mean_logprob", "stage_ms", "error", "unjudged", "silence", "complaint",
 )  # fmt: skip
 
 

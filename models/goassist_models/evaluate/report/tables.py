@@ -18,11 +18,13 @@ Figure = Mapping[str, Any] | None
 
 _GROUPS = {
     "kind": "By kind of hole",
+    "role": "By what is taken out",
     "slice": "By slice",
     "age": "Functions newer than the models' training, and others",
     "dependency": "By module that the truth refers to",
     "dependency_year": "By year of that module's version",
 }
+SHOWN = {"shown": "shown"}
 GROUP_MEASURES = {"compiles_of_shown": "compiles, of shown", "first_line": "first line right, of all"}
 _MEASURES = {"first_line": "first line right", "exact": "exact", "compiles_and_shown": "shown and compiles"}
 _KIND_ORDER = ("line", "expression", "block", "body")
@@ -60,6 +62,7 @@ def summary(run: Run, against: str | None = None) -> dict[str, Any]:
         "figures": {system: measures.figures(comparison.of(system)) for system in comparison.systems},
         "failures": {system: measures.failures(table, system) for system in run.systems},
         "groups": {by: measures.groups(comparison, by) for by in _GROUPS},
+        "stages": measures.stages(comparison),
         "paired": {"base": base, "systems": measures.against(comparison, base) if base else {}},
         "silent_because": measures.counts(comparison, "silence"),
         "first_complaint": measures.counts(comparison, "complaint"),
@@ -95,6 +98,7 @@ def tables_of(figures: Mapping[str, Any]) -> list[Table]:
     found += [
         _counts(figures["silent_because"], "Why silent", "reason"),
         _counts(figures["first_complaint"], "The compiler's first complaint, of what does not compile", "complaint"),
+        _stages(figures),
         _about(figures),
     ]
     return [table for table in found if table.rows]
@@ -183,13 +187,24 @@ def _group(figures: Mapping[str, Any], by: str, title: str) -> list[Table]:
                 for name in names
             ),
         )
-        for measure, told in GROUP_MEASURES.items()
+        for measure, told in (SHOWN | GROUP_MEASURES if by == "kind" else GROUP_MEASURES).items()
     ]
 
 
 def _counts(counted: Mapping[str, Mapping[str, int]], title: str, column: str) -> Table:
     systems = tuple(next(iter(counted.values()), {}))
     return Table(title, (column, *systems), tuple((word, *map(str, by.values())) for word, by in counted.items()))
+
+
+def _stages(figures: Mapping[str, Any]) -> Table:
+    """A system that shares what it has generated with another spends nothing on that: its other stages are its own."""
+    found = figures["stages"]
+    systems = [system for system in figures["figures"] if any(system in by for by in found.values())]
+    rows = [
+        (stage, *("{p50:.1f} / {p95:.1f}".format(**by[s]) if s in by else "-" for s in systems))
+        for stage, by in found.items()
+    ]
+    return Table("Milliseconds by stage, p50 / p95", ("stage", *systems), tuple(rows))
 
 
 def _about(figures: Mapping[str, Any]) -> Table:
