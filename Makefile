@@ -77,7 +77,7 @@ results: setup
 # The page alone, from finished runs.
 page:
 	$(BIN)/goassist-lsp eval results "$(RESULTS)/infill" ablations="$(RESULTS)/ablations" "$(RESULTS)/typing" \
-	  "$(RESULTS)/humaneval-x" "$(RESULTS)/perplexity"
+	  "$(RESULTS)/humaneval-x" "$(RESULTS)/perplexity" "$(RESULTS)/infill/lint"
 
 clean:
 	rm -rf $(VENV)
