@@ -145,13 +145,18 @@ def stages(comparison: Comparison) -> dict[str, dict[str, dict[str, float]]]:
     found: dict[str, dict[str, dict[str, float]]] = {}
     for system in comparison.systems:
         told = [stage_ms for stage_ms in comparison.of(system)["stage_ms"] if stage_ms]
-        spent = [{**stage_ms, TYPES: sum(stage_ms.get(name, 0.0) for name in _TYPES_STAGES)} for stage_ms in told]
+        spent = [_with_types(stage_ms) for stage_ms in told]
         for stage in dict.fromkeys(name for stage_ms in spent for name in stage_ms):
             values = [stage_ms.get(stage, 0.0) for stage_ms in spent]
             found.setdefault(stage, {})[system] = {
                 f"p{percent}": percentile(values, percent) or 0.0 for percent in (50, 95)
             }
     return found
+
+
+def _with_types(stage_ms: Mapping[str, float]) -> dict[str, float]:
+    of_types = [stage_ms[name] for name in _TYPES_STAGES if name in stage_ms]
+    return {**stage_ms, **({TYPES: sum(of_types)} if of_types else {})}
 
 
 def against(comparison: Comparison, base: str) -> dict[str, dict[str, Paired | None]]:
