@@ -42,7 +42,8 @@ SECOND_DRAW = 3
 SECOND_DRAW_TEMPERATURE = 0.7
 # Repairs of what fails the check, before it is cut back: a few tokens each, from cells that are there.
 MOST_REPAIRS = 3
-REPAIR_BUDGET_MS = 150.0
+# Counted in tokens, not in time: what is shown must not depend on what else the machine does.
+REPAIR_BUDGET_TOKENS = 16
 # A question about names stands in the way of the next token; who cannot answer in this time is not asked again.
 NAMES_LIMIT_S = 0.2
 # Accept points are no reason to let a user wait: what is not checked by then is shown without.
@@ -241,12 +242,12 @@ class CompletionPipeline:
     ) -> tuple[Candidate, ...]:
         """The failed candidate said otherwise from where it failed on: what stands before is kept, nothing read anew.
 
-        Where it fails again, again; MOST_REPAIRS times a request, and none is begun after REPAIR_BUDGET_MS. `tries`
-        begins with the candidate; what fails again is added to it.
+        Where it fails again, again; MOST_REPAIRS times a request, and none is begun when REPAIR_BUDGET_TOKENS have been
+        said by others. `tries` begins with the candidate; what fails again is added to it.
         """
         (candidate,) = tries
         barred: dict[tuple[int, ...], frozenset[int]] = {}
-        while run.repairs < MOST_REPAIRS and run.ms("repair") < REPAIR_BUDGET_MS:
+        while run.repairs < MOST_REPAIRS and run.repair_tokens < REPAIR_BUDGET_TOKENS:
             generation, keep = candidate.generation, blamed_step(candidate)
             if keep is None:
                 break
@@ -258,6 +259,7 @@ class CompletionPipeline:
             with run.timed("repair"):
                 generations = await self._engine.generate(again, run.cancel)
             run.count(generations)
+            run.repair_tokens += sum(max(0, said.tokens - keep) for said in generations)
             processed = () if run.cancel.cancelled else self._processed(generations, context, run)
             if not processed:
                 break

@@ -16,6 +16,7 @@ class Run:
     def __init__(self, cancel: CancelToken) -> None:
         self.cancel = cancel
         self.repairs = 0
+        self.repair_tokens = 0
         self.rejected: list[Rejected] = []
         self.degraded: tuple[str, ...] = ()
         self.seen: set[str] = set()
@@ -35,10 +36,6 @@ class Run:
             yield
         finally:
             self._ms[stage] = self._ms.get(stage, 0.0) + (time.perf_counter() - begun) * 1e3
-
-    def ms(self, stage: str) -> float:
-        """Milliseconds that the stage has taken so far."""
-        return self._ms.get(stage, 0.0)
 
     def count(self, generations: tuple[Generation, ...]) -> None:
         """Add the tokens of one answer of the engine."""

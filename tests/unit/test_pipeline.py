@@ -8,7 +8,7 @@ import pytest
 from goassist_index.errors import CheckerUnavailable, ModelError
 from goassist_index.verdict import Diagnostic, LegalNames, Verdict
 from goassist_lsp.check.fake import FakeChecker
-from goassist_lsp.pipeline import MOST_REPAIRS, SECOND_DRAW, CompletionPipeline
+from goassist_lsp.pipeline import MOST_REPAIRS, REPAIR_BUDGET_TOKENS, SECOND_DRAW, CompletionPipeline, Stages
 from goassist_lsp.settings import Settings
 from goassist_lsp.types import Checker, Completion, RefusedName
 from goassist_models.engine import CancelToken, GenerateRequest, Generation
@@ -124,6 +124,16 @@ async def test_repairs_end_at_their_number_and_then_it_is_cut_back() -> None:
     assert texts(completion) == ["alpha()"]
     assert completion.candidates[0].trail == ("cut back",)
     assert len(engine.requests) == 1 + MOST_REPAIRS
+
+
+async def test_no_repair_is_begun_when_others_have_said_much() -> None:
+    long = " + ".join(f"alpha{number}" for number in range(REPAIR_BUDGET_TOKENS))
+    engine = FakeEngine(["broken"], again=[f"broken + {long}", "alpha", "alpha"])
+    completion = await ask(
+        CompletionPipeline(engine, FakeChecker(bad="broken"), Settings(), Stages(second_draw=False)), LINE
+    )
+    assert [request.resume is not None for request in engine.requests] == [False, True]
+    assert completion.candidates == ()
 
 
 async def test_what_a_repair_said_right_is_kept_when_it_is_cut_back() -> None:
