@@ -16,6 +16,7 @@ from typing import Any
 
 from goassist_index.errors import CheckerUnavailable, SourceError
 from goassist_index.gobuild import build_type_service
+from goassist_index.typefacts import TypeFacts, decode_facts
 from goassist_index.verdict import Diagnostic, ImportSpec, LegalNames, Unfinished, Verdict
 from goassist_index.wire import Pipe, ReplyError, ServiceGone
 
@@ -157,9 +158,9 @@ class TypeService:
             return _all_unknown(str(error), len(inserts), began)
         return tuple(decode_verdict(v) for v in result["verdicts"])
 
-    async def facts(self, path: Path, offset: int) -> dict[str, Any]:
-        """What is in play at a byte offset; see gotypes/facts.go for the keys. Empty when it cannot be said."""
-        return await self._about("facts", path, offset)
+    async def facts(self, path: Path, offset: int) -> TypeFacts | None:
+        """What is in play at a byte offset; None when it cannot be said."""
+        return decode_facts(await self._about("facts", path, offset))
 
     async def members(self, path: Path, offset: int) -> dict[str, Any]:
         """What may follow the dot before a byte offset; see gotypes/facts.go for the keys."""

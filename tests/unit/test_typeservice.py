@@ -147,8 +147,12 @@ async def test_offset_past_the_end_is_a_source_error(service: TypeService, modul
 
 async def test_facts_and_members_speak_of_the_place(service: TypeService, module: Path) -> None:
     facts = await service.facts(module / "user.go", hole(MODULE["user.go"]))
-    assert facts["function"] == "func use(t *Tool)"
-    assert [local["name"] for local in facts["locals"]] == ["t"]
+    assert facts is not None
+    assert facts.function == "func use(t *Tool)"
+    (tool,) = facts.in_play
+    assert (tool.name, tool.role, tool.variable, tool.standard) == ("Tool", "param", "t", False)
+    assert "Name string" in tool.declaration
+    assert await service.facts(module / "user.go", 0) is None
     await service.overlay(module / "user.go", "package tools\n\nfunc use(t *Tool) {\n\tt.\n}\n")
     members = await service.members(module / "user.go", len("package tools\n\nfunc use(t *Tool) {\n\tt."))
     assert [m["name"] for m in members["members"]] == ["Name", "Use"]
