@@ -102,7 +102,7 @@ def test_the_function_ends_at_its_own_brace(text: str, kept: str | None) -> None
 def test_raw_text_is_cut_at_the_functions_brace_and_other_text_is_not() -> None:
     _, offset = opened(PROBLEM)
     answer = Answer(edits=(Edit(offset, offset, "return words[0]\n}\n\nfunc other() {"),))
-    raw, unchecked, _ = MODES
+    raw, unchecked, *_ = MODES
     assert body_taken(PROBLEM, raw, answer) == "\treturn words[0]\n\n}\n"
     assert body_taken(PROBLEM, unchecked, answer) == "\treturn words[0]\n}\n\nfunc other() {\n}\n"
 

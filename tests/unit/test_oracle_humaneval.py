@@ -127,7 +127,9 @@ def test_an_oracle_passes_everything_in_every_mode(measured) -> None:  # type: i
     status, rows, _ = measured(RIGHT)
     assert status == 0
     assert {key for key, row in rows.items() if row["pass_at"]["1"]["value"] == 1.0} == {
-        (f"fake {mode}", drawn) for mode in ("raw", "unchecked", "checked") for drawn in ("greedy", "sampled")
+        (f"fake {mode}", drawn)
+        for mode in ("raw", "unchecked", "checked", "repaired")
+        for drawn in ("greedy", "sampled")
     }
     assert all(row["shares"]["passed"] == 1.0 and row["problems"] == 2 for row in rows.values())
     assert rows["fake checked", "sampled"]["pass_at"]["2"]["value"] == 1.0
@@ -135,7 +137,7 @@ def test_an_oracle_passes_everything_in_every_mode(measured) -> None:  # type: i
 
 def test_wrong_answers_fail_in_every_mode(measured) -> None:  # type: ignore[no-untyped-def]
     _, rows, _ = measured(says("return strings.ToLower(said)", "return 3 * n"))
-    assert [row["shares"]["fails"] for row in rows.values()] == [1.0] * 6
+    assert [row["shares"]["fails"] for row in rows.values()] == [1.0] * 8
 
 
 def test_what_does_not_compile_is_shown_unchecked_and_kept_back_checked(measured) -> None:  # type: ignore[no-untyped-def]
@@ -148,7 +150,7 @@ def test_what_does_not_compile_is_shown_unchecked_and_kept_back_checked(measured
 
 def test_saying_nothing_is_silence(measured) -> None:  # type: ignore[no-untyped-def]
     _, rows, _ = measured(says("", ""))
-    assert [row["shares"]["silent"] for row in rows.values()] == [1.0] * 6
+    assert [row["shares"]["silent"] for row in rows.values()] == [1.0] * 8
 
 
 def test_an_import_that_is_missing_in_the_users_file_is_not_held_against_an_answer(measured) -> None:  # type: ignore[no-untyped-def]

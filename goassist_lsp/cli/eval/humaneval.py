@@ -1,7 +1,8 @@
 """`eval humaneval-x`: bodies of functions from their documentation, tested; by the pipeline that the editor calls.
 
-Each problem is asked in three modes that share what was drawn from the model: "raw", its text up to the brace that
-closes the function; "unchecked", all of the pipeline but the type check; "checked", all of it, silence included.
+Each problem is asked in four modes that share what was drawn from the model: "raw", its text up to the brace that
+closes the function; "unchecked", all of the pipeline but the type check; "checked", that and cutting back what fails it, silence included;
+"repaired", all of it: names held in decoding, fixes and repairs too.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ class Mode:
 MODES = (
     Mode("raw", "the model's text, cut at the brace that closes the function", _RAW_STAGES, check=False),
     Mode("unchecked", "all stages but the type check", Stages(), check=False),
-    Mode("checked", "all stages", Stages(), check=True),
+    Mode("checked", "types check and cut back", Stages(names=False, fixes=False, repair=False), check=True),
+    Mode("repaired", "all stages", Stages(), check=True),
 )
 
 

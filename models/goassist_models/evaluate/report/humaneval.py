@@ -184,7 +184,6 @@ def markdown(run: Run) -> str:
         for row in rows(run)
         for problem, error in list(row.errors.items())[:1]
     ]
-    told.append("- With repair: not measured, there is none in the pipeline yet.")
     return "\n".join([*lines, "", *told]) + "\n"
 
 
