@@ -308,3 +308,34 @@ async def test_a_generation_is_resumed_behind_some_of_its_tokens_without_another
     assert other.text == "Close()"
     assert other.steps[:inside] == free.steps[:inside]
     assert sum(step.logprob for step in other.steps) / len(other.steps) == pytest.approx(other.mean_logprob)
+
+
+async def test_a_read_is_given_up_in_the_middle_of_a_decode_and_done_again(random_path: Path) -> None:
+    settings = LlamaSettings(n_ctx=512, chunk_tokens=256, threads=1, preflight=False)
+    engine = await LlamaEngine.load(random_path, settings)
+    fresh = await ask(engine, "fmt" * 40)
+    await ask(engine, "x")
+    context = engine._context  # the engine is idle: nobody else is in there
+    tokens = engine.vocabulary.tokenize("fmt" * 40)
+
+    def too_late_for_the_flag() -> bool:
+        context.give_up()
+        return False
+
+    given_up = context.read_prompt(tokens, too_late_for_the_flag)
+    assert given_up.logits is None
+    assert given_up.read_tokens < len(tokens)
+    assert context.read_prompt(tokens, lambda: False).logits is not None
+    assert (await ask(engine, "fmt" * 40)).text == fresh.text
+    await engine.close()
+
+
+async def test_a_cancel_is_heard_once_and_by_who_comes_late() -> None:
+    heard: list[int] = []
+    token = CancelToken()
+    token.heard_by(lambda: heard.append(1))
+    token.heard_by(None)
+    token.cancel()
+    assert heard == []
+    token.heard_by(lambda: heard.append(2))
+    assert heard == [2]

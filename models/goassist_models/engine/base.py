@@ -17,10 +17,20 @@ class CancelToken:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._listener: Callable[[], None] | None = None
 
     def cancel(self) -> None:
         """Ask whoever works for this request to stop at the next token."""
         self._event.set()
+        listener = self._listener
+        if listener is not None:
+            listener()
+
+    def heard_by(self, listener: Callable[[], None] | None) -> None:
+        """Have `listener` called at the cancel, from the thread that cancels; at once where that has been. One only."""
+        self._listener = listener
+        if listener is not None and self.cancelled:
+            listener()
 
     @property
     def cancelled(self) -> bool:

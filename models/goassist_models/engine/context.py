@@ -7,6 +7,7 @@ prompt is read only from where it first differs; the other sequences live for on
 from __future__ import annotations
 
 import ctypes
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,13 @@ from goassist_models.engine.sampling import Logits
 
 class DecodeFailed(ModelError):
     """The native library refused a batch: no room in the cache, or an error of its own."""
+
+
+class _GivenUp(DecodeFailed):
+    """A decode ended early because it was told to."""
+
+
+_ABORTED = 2  # what llama_decode returns then
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,12 @@ class Context:
         self._vocab_size: int = library.llama_vocab_n_tokens(library.llama_model_get_vocab(model))
         self._chunk = chunk_tokens
         self._batch = library.llama_batch_init(max(chunk_tokens, sequences), 0, 1)
+        # Asked before each operation of a decode whether to give up, which must not cost a call into Python: C's own
+        # strlen says how long the text in this buffer is, and anything but "" means yes.
+        self._give_up = ctypes.create_string_buffer(2)
+        strlen = ctypes.CDLL(None).strlen if sys.platform != "win32" else ctypes.cdll.msvcrt.strlen
+        self._asks_give_up = ctypes.cast(strlen, library.ggml_abort_callback)
+        self._never = library.ggml_abort_callback()
         self.cells: list[int] = []
 
     def close(self) -> None:
@@ -63,6 +77,10 @@ class Context:
         self._library.llama_batch_free(self._batch)
         self._library.llama_free(self._context)
         self._context = None
+
+    def give_up(self) -> None:
+        """End a prompt read that is under way at its next operation. May be called from any thread."""
+        self._give_up[0] = b"x"
 
     def clear(self) -> None:
         """Forget all cells."""
@@ -84,13 +102,23 @@ class Context:
         shared = min(shared, len(tokens) - 1)
         self._trim(shared)
         at = shared
-        while at < len(tokens):
-            if stopped():
-                return PromptRead(None, at - shared, (time.perf_counter() - start_s) * 1000)
-            part = tokens[at : at + self._chunk]
-            self._decode([(0, token, at + i) for i, token in enumerate(part)], last_only=True)
-            self.cells.extend(part)
-            at += len(part)
+        self._give_up[0] = b"\0"
+        self._library.llama_set_abort_callback(self._context, self._asks_give_up, self._give_up)
+        try:
+            while at < len(tokens):
+                # Asked after the flag was taken back: a cancel before that is seen here, one after it by the decode.
+                if stopped():
+                    return PromptRead(None, at - shared, (time.perf_counter() - start_s) * 1000)
+                part = tokens[at : at + self._chunk]
+                self._decode([(0, token, at + i) for i, token in enumerate(part)], last_only=True)
+                self.cells.extend(part)
+                at += len(part)
+        except _GivenUp:
+            # What the decode has done of its part may be in the cells: it is not counted on.
+            self._library.llama_memory_seq_rm(self._memory, 0, at, -1)
+            return PromptRead(None, at - shared, (time.perf_counter() - start_s) * 1000)
+        finally:
+            self._library.llama_set_abort_callback(self._context, self._never, None)
         logits = self._logits(len(part) - 1).copy()
         return PromptRead(logits, len(tokens) - shared, (time.perf_counter() - start_s) * 1000)
 
@@ -147,6 +175,8 @@ class Context:
             batch.logits[row] = 1 if row == last or not last_only else 0
         batch.n_tokens = len(rows)
         status = self._library.llama_decode(self._context, batch)
+        if status == _ABORTED:
+            raise _GivenUp("a prompt read was given up")
         if status != 0:
             reason = "its cache is full" if status == 1 else f"status {status}"
             raise DecodeFailed(

@@ -36,6 +36,7 @@ from goassist_models.infill import InfillPrompt, tokens_of
 _log = logging.getLogger(__name__)
 _DIVERSE_TEMPERATURE = 0.6  # of the generations after the first, when greedy ones are asked for
 _CLOSE_TIMEOUT_S = 10.0
+_TELLING_TOKENS = 32  # fewer say little of how fast a prompt is read
 _MOST_REFUSALS = 64  # of tokens at one place; each costs a search for the next likely one
 _T = TypeVar("_T")
 
@@ -44,7 +45,7 @@ _T = TypeVar("_T")
 class LlamaSettings:
     """How to run a model. `threads` None: one less than the usable cores, but both of two.
 
-    `chunk_tokens`: how many prompt tokens are read between two looks at the stop flag.
+    `chunk_tokens`: how many prompt tokens are read in one decode; a cancel ends it in its middle, and it is done again.
     `heal_words`: in healed forms take back the whole word before the cursor, else its last token alone.
     `preflight`: evaluate a few tokens in a child process first, so that a crash there is an error here.
     """
@@ -52,7 +53,7 @@ class LlamaSettings:
     n_ctx: int = 4096
     sequences: int = 4
     threads: int | None = None
-    chunk_tokens: int = 32
+    chunk_tokens: int = 128
     heal_words: bool = True
     preflight: bool = True
 
@@ -160,6 +161,8 @@ class LlamaEngine:
 
     def _stop_and_join(self) -> None:
         self._stopping.set()
+        if hasattr(self, "_context"):
+            self._context.give_up()
         self._jobs.put(None)
         if self._thread.is_alive():
             self._thread.join(_CLOSE_TIMEOUT_S)
@@ -238,8 +241,12 @@ class LlamaEngine:
         room = self._context.n_ctx - len(tokens)
         if room < min(count, request.max_tokens):
             raise self._too_long(tokens)
-        read = self._context.read_prompt(tokens, stopped)
-        if read.read_tokens >= self.settings.chunk_tokens:
+        cancel.heard_by(self._context.give_up)
+        try:
+            read = self._context.read_prompt(tokens, stopped)
+        finally:
+            cancel.heard_by(None)
+        if read.read_tokens >= _TELLING_TOKENS:
             self.speed.read_tokens_per_s = read.read_tokens / read.read_ms * 1000
         sequences = [
             GrowingSequence(
