@@ -1,8 +1,8 @@
 """`eval humaneval-x`: bodies of functions from their documentation, tested; by the pipeline that the editor calls.
 
 Each problem is asked in four modes that share what was drawn from the model: "raw", its text up to the brace that
-closes the function; "unchecked", all of the pipeline but the type check; "checked", that and cutting back what fails it, silence included;
-"repaired", all of it: names held in decoding, fixes and repairs too.
+closes the function; "unchecked", all of the pipeline but the types; "checked", that with the type check, and with what
+fails it cut back, silence included; "repaired", all of it: names held in decoding, fixes and repairs too.
 """
 
 from __future__ import annotations
