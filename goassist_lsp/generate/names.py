@@ -50,8 +50,7 @@ class NameGuide:
             # A word that the piece adds to, or ends by what it begins with.
             if token.end < fresh or token.end <= len(self._head) or token.kind not in ("word", "open"):
                 continue
-            before = found[number - 1] if number else None
-            if before is not None and before.text == "." and before.end == token.start:
+            if _is_member(found, number):
                 wrong = self._wrong_member(token, found[:number], text)
             else:
                 wrong = token.kind == "word" and self._wrong_name(token, found, number, text)

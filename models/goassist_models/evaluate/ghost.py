@@ -31,7 +31,7 @@ from goassist_models.evaluate.copies import Copies
 from goassist_models.evaluate.declarations import ModuleDeclarations
 from goassist_models.evaluate.example import Case, Question
 from goassist_models.evaluate.holes import holes
-from goassist_models.evaluate.judge import CompileJudge
+from goassist_models.evaluate.judge import CompileJudge, is_test
 from goassist_models.evaluate.needed import ImportLine, needed_only_for
 from goassist_models.evaluate.slices import slices_and_dependencies
 
@@ -92,10 +92,10 @@ def infill_cases(
     choice = _Choice(judge, module, declarations, Copies.below(judge.directory), needs_import)
     ordered = [(_digest(seed, module, _relative(judge, place), place.name), place) for place in _places(judge, older)]
     ordered.sort(key=lambda pair: (not pair[1].new, pair[0]))
-    in_tests = [pair for pair in ordered if _is_test(pair[1].path)]
+    in_tests = [pair for pair in ordered if is_test(pair[1].path)]
     chosen = choice.cases(in_tests, _for_tests(counts, _digest(seed, module)))
     left = {kind: count - sum(case.kind == kind for _, case in chosen) for kind, count in counts.items()}
-    chosen += choice.cases([pair for pair in ordered if not _is_test(pair[1].path)], left)
+    chosen += choice.cases([pair for pair in ordered if not is_test(pair[1].path)], left)
     return [case for _, case in sorted(chosen, key=lambda pair: (not pair[1].new, pair[0]))]
 
 
@@ -141,7 +141,7 @@ class _Choice:
         self, place: Place, offered: list[tuple[str, int, int]], rng: random.Random
     ) -> tuple[str, int, int] | None:
         package = self.judge.package_of(place.path)
-        accepts = self.judge.accepts_untouched_tests if _is_test(place.path) else self.judge.accepts_untouched
+        accepts = self.judge.accepts_untouched_tests if is_test(place.path) else self.judge.accepts_untouched
         if self.copies.of_function(place.path, place.node.start_byte) is not None or not accepts(package):
             return None
         while offered:
@@ -258,10 +258,6 @@ def _places(judge: CompileJudge, older: frozenset[tuple[str, str]]) -> Iterator[
                 continue
             for node in functions(tree):
                 yield Place(path, source, node, (folder, signature(node, source)) not in older)
-
-
-def _is_test(path: Path) -> bool:
-    return path.name.endswith("_test.go")
 
 
 def _with_comment(node: Node) -> int:

@@ -24,7 +24,7 @@ from goassist_index.gotools import (
     list_packages,
     run_go,
 )
-from goassist_index.syntax import parse, walk
+from goassist_models.evaluate.needed import imported
 
 # Before the place `go list` says that it cannot load the test package when its syntax is wrong.
 _MESSAGE = re.compile(r"^(?:go: [^:]+: )?(?P<file>[^:]+\.go):(?P<line>\d+)(?::(?P<col>\d+))?: (?P<text>.*)$")
@@ -112,7 +112,7 @@ class CompileJudge:
     def judge(self, package: GoPackage, replaced: Mapping[Path, bytes]) -> Judgement:
         """Compile `package` with `replaced` in place of files on disk, its tests too when one of them is replaced."""
         names = {*package.imports, *(name for text in replaced.values() for name in _imports(text))}
-        if any(map(_is_test, replaced)) or not all(self._has_export(package, name) for name in names):
+        if any(map(is_test, replaced)) or not all(self._has_export(package, name) for name in names):
             return self.build(package, replaced)
         with tempfile.TemporaryDirectory() as scratch:
             return self._compile(package, replaced, Path(scratch))
@@ -122,7 +122,7 @@ class CompileJudge:
 
         `go build` does not look at `_test.go` files: when one is replaced, this is `build_tests`.
         """
-        if any(map(_is_test, replaced)):
+        if any(map(is_test, replaced)):
             return self.build_tests(package, replaced)
         return _judgement(build_overlay(self.directory, package.import_path, replaced, nice=_NICE))
 
@@ -173,7 +173,8 @@ def errors_within(judgement: Judgement, file: Path, first_line: int, last_line: 
     )
 
 
-def _is_test(path: Path) -> bool:
+def is_test(path: Path) -> bool:
+    """Whether a file is compiled with its package's tests only."""
     return path.name.endswith("_test.go")
 
 
@@ -185,10 +186,8 @@ def _copy(path: Path, replaced: Mapping[Path, bytes], scratch: Path) -> Path:
     return copy
 
 
-def _imports(text: bytes) -> set[str]:
-    nodes = walk(parse(text[: max(text.find(b"\nfunc "), 0) or len(text)]).root_node)
-    paths = (n.child_by_field_name("path") for n in nodes if n.type == "import_spec")
-    return {text[p.start_byte + 1 : p.end_byte - 1].decode("utf-8", "replace") for p in paths if p is not None}
+def _imports(text: bytes) -> frozenset[str]:
+    return imported(text[: max(text.find(b"\nfunc "), 0) or len(text)])
 
 
 def _judgement(result: CommandResult) -> Judgement:
