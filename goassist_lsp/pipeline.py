@@ -17,7 +17,7 @@ from goassist_lsp.context.cursor import context_at
 from goassist_lsp.context.trigger import skip_reason
 from goassist_lsp.generate import prompt, stopping
 from goassist_lsp.generate.names import NameGuide
-from goassist_lsp.generate.repair import blamed_step
+from goassist_lsp.generate.repair import blamed_step, mistyped_word, step_at
 from goassist_lsp.generate.reuse import CompletionCache
 from goassist_lsp.postprocess import points
 from goassist_lsp.postprocess.cutback import shorter_versions
@@ -162,9 +162,8 @@ class CompletionPipeline:
                     run.degrade("names")
                     return None
 
-        guide = NameGuide(context, ask)
-        run.refused_names = guide.refused
-        return guide.refuses
+        run.guide = NameGuide(context, ask)
+        return run.guide.refuses
 
     async def _generated(self, request: GenerateRequest, context: CursorContext, run: Run) -> tuple[Candidate, ...]:
         with run.timed("generate"):
@@ -251,6 +250,9 @@ class CompletionPipeline:
             generation, keep = candidate.generation, blamed_step(candidate)
             if keep is None:
                 break
+            word = mistyped_word(candidate)
+            if word is not None and await self._held_to_type(generation.text[:word], context, run):
+                keep = step_at(generation, word)
             run.repairs += 1
             # What may not come next is so behind just these tokens.
             kept = tuple(step.token for step in generation.steps[:keep])
@@ -269,6 +271,22 @@ class CompletionPipeline:
             run.rejected.append(_failure(candidate, "repair"))
             tries.append(candidate)
         return ()
+
+    async def _held_to_type(self, said: str, context: CursorContext, run: Run) -> bool:
+        """Whether names that fit behind `said` are known: from now on no other may stand there."""
+        if self._checker is None or run.guide is None:
+            return False
+        with run.timed("repair"):
+            try:
+                asked = self._checker.legal(context.snapshot, context.offset, said)
+                legal = await asyncio.wait_for(asyncio.shield(asked), NAMES_LIMIT_S)
+            except (TimeoutError, CheckerUnavailable) as error:
+                log.info("a repair goes on without the names that fit: %r", error)
+                return False
+        if legal is None or not legal.fits:
+            return False
+        run.guide.hold_to(said, legal.fits)
+        return True
 
     async def _cut_back(self, candidate: Candidate, context: CursorContext, run: Run) -> tuple[Candidate, ...]:
         """The longest shorter version of a failed candidate that passes, if any."""

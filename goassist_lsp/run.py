@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from goassist_lsp.types import Candidate, Completion, CursorContext, RefusedName, Rejected, StageTiming
+from goassist_lsp.generate.names import NameGuide
+from goassist_lsp.types import Candidate, Completion, CursorContext, Rejected, StageTiming
 from goassist_models.engine import CancelToken, Generation
 
 
@@ -20,8 +21,8 @@ class Run:
         self.rejected: list[Rejected] = []
         self.degraded: tuple[str, ...] = ()
         self.seen: set[str] = set()
-        # Filled by the names guide, in the engine's thread, while the pipeline waits for the engine.
-        self.refused_names: list[RefusedName] = []
+        # Holds decoding to names, if anything does; asked in the engine's thread while the pipeline waits for it.
+        self.guide: NameGuide | None = None
         # One line for each thing that is put into the prompt beside the file's own text.
         self.prompt_notes: tuple[str, ...] = ()
         self._refused_tokens = 0
@@ -67,7 +68,7 @@ class Run:
             read_tokens=read_tokens,
             generated_tokens=generated_tokens,
             refused_tokens=self._refused_tokens,
-            refused_names=tuple(self.refused_names),
+            refused_names=tuple(self.guide.refused) if self.guide is not None else (),
             prompt_notes=self.prompt_notes,
             cancelled=self.cancel.cancelled,
             context=context,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 
-from goassist_index.scan import KEYWORDS, Token, tokens
+from goassist_index.scan import KEYWORDS, Token, holds_elements, open_brackets, tokens
 from goassist_index.verdict import LegalNames
 from goassist_lsp.types import CursorContext, RefusedName
 
@@ -21,6 +21,7 @@ _USED_BEHIND = frozenset(_OPERATORS.split())
 _USED_BEHIND_WORDS = frozenset({"return", "range", "go", "defer"})
 _MOST_TRIES = 3  # to learn the names in scope: where the place cannot be read now, it may a little later
 _OPENS = frozenset("([{")
+_MOST_HEAD = 1500
 # What is remembered of refused words, to tell a person.
 _MOST_REMEMBERED = 5
 _MOST_CHARS = 40
@@ -34,12 +35,17 @@ class NameGuide:
     """
 
     def __init__(self, context: CursorContext, ask: Ask) -> None:
-        self._head = context.line_prefix
+        self._head = _head(context)
         self._ask = ask
         self._known: dict[str, _Legal | None] = {}
         self._scope: _Legal | None = None
         self._tries = 0
+        self._fitting: dict[str, _Names] = {}
         self.refused: list[RefusedName] = []
+
+    def hold_to(self, said: str, names: frozenset[str]) -> None:
+        """From now on, only one of `names` may stand behind `said`: those of the type that is wanted there."""
+        self._fitting[said] = _Names(names)
 
     def refuses(self, said: str, piece: str) -> bool:
         """Whether `piece` behind `said` leads to, or ends, a name that does not exist."""
@@ -50,7 +56,10 @@ class NameGuide:
             # A word that the piece adds to, or ends by what it begins with.
             if token.end < fresh or token.end <= len(self._head) or token.kind not in ("word", "open"):
                 continue
-            if _is_member(found, number):
+            fitting = self._fitting.get(self._said_before(token, text))
+            if fitting is not None and token.kind == "word":
+                wrong = not fitting.may_be(token, text)
+            elif _is_member(found, number):
                 wrong = self._wrong_member(token, found[:number], text)
             else:
                 wrong = token.kind == "word" and self._wrong_name(token, found, number, text)
@@ -81,7 +90,8 @@ class NameGuide:
         behind = text[token.end : token.end + 1]
         place = _place(found, number)
         if place == "literal":
-            if behind != ":" or text[token.end : token.end + 2] == ":=":
+            is_key = behind == ":" and text[token.end : token.end + 2] != ":="
+            if not (is_key or _must_be_key(found, number)):
                 return False
             legal = self._legal(token, text)
             return legal is not None and legal.kind == "key" and not legal.names.may_be(token, text)
@@ -103,11 +113,14 @@ class NameGuide:
 
     def _legal(self, token: Token, text: str) -> _Legal | None:
         """What is legal where `token` begins; for a word that the user began, at the cursor."""
-        said = text[len(self._head) : token.start] if token.start > len(self._head) else ""
+        said = self._said_before(token, text)
         if said not in self._known:
             legal = self._ask(said)
             self._known[said] = _Legal(legal) if legal is not None else None
         return self._known[said]
+
+    def _said_before(self, token: Token, text: str) -> str:
+        return text[len(self._head) : token.start] if token.start > len(self._head) else ""
 
 
 class _Names:
@@ -136,10 +149,27 @@ def _is_member(found: list[Token], number: int) -> bool:
     return number > 0 and found[number - 1].text == "." and found[number - 1].end == found[number].start
 
 
+def _head(context: CursorContext) -> str:
+    """The text before the cursor that says what a word is: its line, from where the brackets it stands in begin.
+
+    A block's brace says nothing of that, and what is longer than _MOST_HEAD costs more at each token than it is worth.
+    """
+    start = line = len(context.function_prefix) - len(context.line_prefix)
+    for token in reversed(open_brackets(context.function_prefix)):
+        if not holds_elements(context.function_prefix, token.start):
+            break
+        start = min(start, context.function_prefix.rfind("\n", 0, token.start) + 1)
+    return context.function_prefix[start if line - start <= _MOST_HEAD else line :]
+
+
 def _place(found: list[Token], number: int) -> str:
     """What a word is at its place: "use" of a name, "literal" for a key or a value in braces, "" for anything else."""
-    before = found[number - 1] if number else None
-    if before is None or before.kind in ("newline", "comment"):
+    at = number - 1
+    while at >= 0 and found[at].kind in ("newline", "comment"):
+        at -= 1
+    before = found[at] if at >= 0 else None
+    # Behind a colon at a line's end statements begin.
+    if before is None or (at < number - 1 and (before.ends_statement or before.text == ":")):
         return ""
     if before.kind == "word":
         return "use" if before.text in _USED_BEHIND_WORDS else ""
@@ -153,11 +183,40 @@ def _place(found: list[Token], number: int) -> str:
     behind = found[opener - 1] if opener else None
     adjacent = behind is not None and behind.end == found[opener].start
     if found[opener].text == "{":
-        return "literal" if adjacent and behind is not None and behind.text not in KEYWORDS else ""
+        return "literal" if _is_literal(found, opener) else ""
     if behind is None or not adjacent or behind.text in KEYWORDS:
         return ""
     # f(a, b) or f[int](a), and x[a]: not func(a, b int), not [a, b]T.
     return "use" if behind.kind in ("word", "close") else ""
+
+
+def _must_be_key(found: list[Token], number: int) -> bool:
+    """Whether an element of a struct's literal has to have a key: behind one that has, or on a line of its own.
+
+    Values without keys may stand on lines of their own, but hardly ever do; keys say the same.
+    """
+    opener = _innermost(found, number)
+    if found[number - 1].kind == "newline":
+        return True
+    depth = 0
+    for token in found[opener + 1 if opener is not None else 0 : number]:
+        depth += (token.kind == "open") - (token.kind == "close")
+        if token.text == ":" and not depth:
+            return True
+    return False
+
+
+def _is_literal(found: list[Token], opener: int) -> bool:
+    """Whether a brace is a composite literal's: behind its type, or without one as an element of another literal."""
+    at = opener - 1
+    if at >= 0 and found[at].end == found[opener].start and found[at].kind in ("word", "close"):
+        return found[at].text not in KEYWORDS and found[at].text != ")"
+    while at >= 0 and found[at].kind in ("newline", "comment"):
+        at -= 1
+    if at < 0 or found[at].text not in ("{", ",", ":"):
+        return False
+    outer = _innermost(found, opener)
+    return outer is not None and found[outer].text == "{" and _is_literal(found, outer)
 
 
 def _innermost(found: list[Token], number: int) -> int | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from goassist_index.scan import tokens
+from goassist_index.scan import KEYWORDS, tokens
 from goassist_lsp.types import Candidate
+from goassist_models.engine import Generation
 
 # Complaints about a whole operand, of which any part may be wrong; others name the very word.
 _ABOUT_AN_OPERAND = ("cannot use ", "invalid operation: ", "cannot convert ", "impossible type ", "invalid argument: ")
@@ -23,6 +24,32 @@ def blamed_step(candidate: Candidate) -> int | None:
     starts = [0, *(step.end for step in said.steps)]
     within = [n for n, step in enumerate(said.steps) if step.end > at and starts[n] < end]
     return min(within, key=lambda n: said.steps[n].logprob, default=None)
+
+
+def mistyped_word(candidate: Candidate) -> int | None:
+    """Where the last word of an operand that does not fit begins, in the text: what it names has the wrong type.
+
+    None where the first error is another, or where that word was not generated.
+    """
+    at, said = candidate.fails_at, candidate.generation.text
+    if at is None or candidate.verdict is None or candidate.insert_text[:at] != said[:at]:
+        return None
+    error = next(e for e in candidate.verdict.errors if e.insert_offset is not None)
+    if not error.message.startswith("cannot use "):
+        return None
+    end, depth, found = _operand_end(said, at), 0, None
+    for token in tokens(said, at):
+        if token.start >= end:
+            break
+        depth += (token.kind == "open") - (token.kind == "close")
+        if token.kind == "word" and not depth and token.text not in KEYWORDS:
+            found = token.start
+    return found
+
+
+def step_at(generation: Generation, at: int) -> int:
+    """Index of the token that says what stands at `at` in the generation's text."""
+    return next(number for number, step in enumerate(generation.steps) if step.end > at)
 
 
 def _operand_end(text: str, at: int) -> int:

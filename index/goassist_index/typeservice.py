@@ -181,7 +181,7 @@ class TypeService:
         if not result.get("kind"):
             return None
         names, packages = frozenset(result["names"]), frozenset(result["packages"])
-        return LegalNames(result["kind"], names, packages, bool(result["asserts"]))
+        return LegalNames(result["kind"], names, packages, bool(result["asserts"]), frozenset(result["fits"]))
 
     async def _about(self, method: str, path: Path, offset: int, **more: Any) -> dict[str, Any]:
         params = {"file": str(path.absolute()), "offset": offset, "wait_ms": int(LOADING_LIMIT_S * 1000), **more}

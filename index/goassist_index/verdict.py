@@ -79,10 +79,12 @@ class LegalNames:
 
     `kind`: "member" behind a dot, "key" in a struct's literal (where other names may stand as values), "name"
     elsewhere. `packages` may be used there once they are imported. `asserts`: what stands before the dot is an
-    interface, so that a type assertion may follow it.
+    interface, so that a type assertion may follow it. `fits` are those of the names that, alone or called, have the
+    type that the place asks for; empty where none is asked for.
     """
 
     kind: Literal["member", "key", "name"]
     names: frozenset[str]
     packages: frozenset[str] = frozenset()
     asserts: bool = False
+    fits: frozenset[str] = frozenset()

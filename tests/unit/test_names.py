@@ -133,11 +133,39 @@ def test_what_is_in_scope_is_asked_once_and_given_up_where_it_cannot_be_said() -
         ("x := T{", "nowhere}", False),
         ("x := T{Name: ", "nowhere", True),
         ("if x == y {", "label:", False),
+        # On lines of their own, and behind a key, elements have keys.
+        ("x := T{\n\t\t", "Na", False),
+        ("x := T{\n\t\t", "err", True),
+        ("x := T{Name: err, ", "Si", False),
+        ("x := T{Name: err, ", "err", True),
+        ("x := []T{\n\t\t{", "Nam:", True),
+        ("x := []T{\n\t\t{\n\t\t\t", "Nam", False),
+        ("x := []T{\n\t\t{\n\t\t\t", "err", True),
     ],
 )
 def test_keys_of_a_literal(said: str, piece: str, refused: bool) -> None:
-    made, _ = guide("\t<CURSOR>", {"x := T{": KEY, "x := T{Name: ": SCOPE})
+    keyed = ("x := T{", "x := T{\n\t\t", "x := T{Name: err, ", "x := []T{\n\t\t{", "x := []T{\n\t\t{\n\t\t\t")
+    made, _ = guide("\t<CURSOR>", {**dict.fromkeys(keyed, KEY), "x := T{Name: ": SCOPE})
     assert made.refuses(said, piece) is refused
+
+
+@pytest.mark.parametrize(
+    ("before", "answer", "piece", "refused"),
+    [
+        ("\tx := T{\n\t\tName: err,\n\t\t<CURSOR>\n\t}", KEY, "Size", False),
+        ("\tx := T{\n\t\tName: err,\n\t\t<CURSOR>\n\t}", KEY, "other", True),
+        ("\tx := T{\n\t\tName: err,\n\t\tS<CURSOR>\n\t}", KEY, "ize", False),
+        ("\tx := T{\n\t\tName: err,\n\t\tS<CURSOR>\n\t}", KEY, "ome", True),
+        ("\tcall(\n\t\terr,\n\t\t<CURSOR>,\n\t)", SCOPE, "conn", False),
+        ("\tcall(\n\t\terr,\n\t\t<CURSOR>,\n\t)", SCOPE, "nowhere)", True),
+        ("\tcall(func() {\n\t\t<CURSOR>\n\t})", SCOPE, "fresh", False),
+        ("\tswitch err {\n\tcase nil:\n\t\t<CURSOR>\n\t}", SCOPE, "fresh", False),
+        ("\tx := []int{" + "1, " * 900 + "\n\t\t<CURSOR>}", SCOPE, "nowhere", False),
+    ],
+)
+def test_the_brackets_around_the_cursor_are_heeded(before: str, answer: LegalNames, piece: str, refused: bool) -> None:
+    made, _ = guide(before, {"": answer})
+    assert made.refuses("", piece) is refused
 
 
 def test_refused_words_are_remembered_with_what_stands_before_them_once_each_and_five_at_most() -> None:
@@ -163,4 +191,13 @@ def test_what_is_remembered_of_a_refused_word_is_bounded_and_of_its_line_alone()
 def test_a_word_that_the_user_wrote_is_not_refused() -> None:
     made, asked = guide("\tx := nowhere<CURSOR>", {"": SCOPE})
     assert not made.refuses("", "(")
+    assert asked == []
+
+
+def test_where_a_type_is_wanted_decoding_is_held_to_what_fits() -> None:
+    made, asked = guide("\t<CURSOR>", {"return conn.": MEMBER})
+    made.hold_to("return conn.", frozenset({"Path"}))
+    assert made.refuses("return conn.", "Close")
+    assert not made.refuses("return conn.", "Pa")
+    assert not made.refuses("return conn.Pa", "th\n")
     assert asked == []

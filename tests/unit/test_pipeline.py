@@ -118,6 +118,29 @@ async def test_a_failed_candidate_is_said_otherwise_from_where_it_failed() -> No
     assert second.temperature == 0.0
 
 
+async def test_what_has_the_wrong_type_is_said_otherwise_with_what_fits() -> None:
+    class Typed(FakeChecker):
+        def _verdict(self, insert: str, resolve_imports: bool) -> Verdict:
+            if "near" in insert:
+                return Verdict("ok")
+            return Verdict("error", errors=(Diagnostic(1, 1, "cannot use a.far (type int) as string value", 5),))
+
+    class Asking(FakeEngine):
+        async def generate(self, request: GenerateRequest, cancel: CancelToken) -> tuple[Generation, ...]:
+            assert request.refuses is not None
+            held.append(await asyncio.to_thread(request.refuses, "take(a.", "next"))
+            return await super().generate(request, cancel)
+
+    held: list[bool] = []
+    legal = LegalNames("member", frozenset({"far", "near", "next"}), fits=frozenset({"near"}))
+    engine = Asking(["take(a.far)"], again=["take(a.near)"])
+    completion = await ask(CompletionPipeline(engine, Typed(legal=legal), Settings()), LINE)
+    assert texts(completion) == ["take(a.near)"]
+    assert held == [False, True]
+    resume = engine.requests[1].resume
+    assert resume is not None and resume.generation.text[: resume.generation.steps[resume.keep - 1].end] == "take(a."
+
+
 async def test_repairs_end_at_their_number_and_then_it_is_cut_back() -> None:
     engine = FakeEngine(["alpha()\n\tbroken()\n"], again=[f"alpha()\n\tbroken({number})\n" for number in range(9)])
     completion = await ask(CompletionPipeline(engine, FakeChecker(bad="broken"), Settings()), BLOCK)

@@ -158,11 +158,16 @@ func (v *view) kindOf(obj types.Object, scope ast.Node) string {
 
 // expected is the type that the hole's place asks for, or nil.
 func (v *view) expected() types.Type {
-	if v.hole == nil || len(v.path) < 2 {
+	return v.expectedOf(len(v.path) - 1)
+}
+
+// expectedOf is the type that the place of path[n], an expression that ends in the hole, asks for, or nil.
+func (v *view) expectedOf(n int) types.Type {
+	if v.hole == nil || n < 1 {
 		return nil
 	}
-	child := ast.Node(v.hole)
-	i := len(v.path) - 2
+	child := v.path[n]
+	i := n - 1
 	// The operand of a selector is not what the place is about.
 	switch parent := v.path[i].(type) {
 	case *ast.CallExpr:

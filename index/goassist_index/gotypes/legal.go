@@ -17,6 +17,9 @@ type legal struct {
 	Asserts bool `json:"asserts"`
 	// Packages could be imported under these names: only beside "name".
 	Packages []string `json:"packages"`
+	// Fits are those of the names that, alone or called, have the type that the place asks for; of fields and methods
+	// and of names in scope. Empty where no type is asked for.
+	Fits []string `json:"fits"`
 }
 
 func legalMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
@@ -24,7 +27,7 @@ func legalMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
 }
 
 func (v *view) legal() legal {
-	none := legal{Names: []string{}, Packages: []string{}}
+	none := legal{Names: []string{}, Packages: []string{}, Fits: []string{}}
 	if v.hole == nil || len(v.path) < 2 {
 		return none
 	}
@@ -35,19 +38,19 @@ func (v *view) legal() legal {
 		}
 	case *ast.CompositeLit:
 		if names := v.keys(parent); names != nil {
-			return legal{Kind: "key", Names: names, Packages: none.Packages}
+			return legal{Kind: "key", Names: names, Packages: none.Packages, Fits: none.Fits}
 		}
 	case *ast.KeyValueExpr:
 		literal, ok := v.path[len(v.path)-3].(*ast.CompositeLit)
 		if ok && parent.Key == v.hole {
 			if names := v.keys(literal); names != nil {
-				return legal{Kind: "key", Names: names, Packages: none.Packages}
+				return legal{Kind: "key", Names: names, Packages: none.Packages, Fits: none.Fits}
 			}
 		}
 	}
 	if names := v.scopeNames(); names != nil {
 		if packages := v.importable(); packages != nil {
-			return legal{Kind: "name", Names: names, Packages: packages}
+			return legal{Kind: "name", Names: names, Packages: packages, Fits: v.fitting(names, v.expected(), v.lookup)}
 		}
 	}
 	return none
@@ -60,7 +63,13 @@ func (v *view) legalMembers(selector *ast.SelectorExpr, none legal) legal {
 		return none
 	}
 	l := legal{Kind: "member", Packages: none.Packages}
-	if found.Kind != "package" {
+	lookup := func(name string) types.Object {
+		obj, _, _ := types.LookupFieldOrMethod(v.info.TypeOf(selector.X), true, v.place.focus.pkg, name)
+		return obj
+	}
+	if found.Kind == "package" {
+		lookup = v.info.Uses[selector.X.(*ast.Ident)].(*types.PkgName).Imported().Scope().Lookup
+	} else {
 		t := v.info.TypeOf(selector.X)
 		if v.uncertain(t, 0) {
 			return none
@@ -70,12 +79,40 @@ func (v *view) legalMembers(selector *ast.SelectorExpr, none legal) legal {
 	for _, m := range found.Members {
 		l.Names = append(l.Names, m.Name)
 	}
+	l.Fits = v.fitting(l.Names, v.expectedOf(len(v.path)-2), lookup)
 	for _, f := range v.place.focus.files { // methods and fields of declarations that do not parse for the moment
 		for name := range f.broken {
 			l.Names = append(l.Names, name)
 		}
 	}
 	return l
+}
+
+// maxFitting bounds how many names are looked at for their types.
+const maxFitting = 1000
+
+// fitting are those names whose objects, or the one result of calling them, are assignable to want.
+func (v *view) fitting(names []string, want types.Type, lookup func(string) types.Object) []string {
+	fits := []string{}
+	if want == nil || want == types.Typ[types.Invalid] || len(names) > maxFitting {
+		return fits
+	}
+	for _, name := range names {
+		obj := lookup(name)
+		switch obj.(type) {
+		case *types.Var, *types.Const, *types.Func, *types.Nil:
+		default:
+			continue
+		}
+		t := obj.Type()
+		if s, ok := underlying(t).(*types.Signature); ok && s.Results().Len() == 1 && !types.AssignableTo(t, want) {
+			t = s.Results().At(0).Type()
+		}
+		if t != types.Typ[types.Invalid] && types.AssignableTo(t, want) {
+			fits = append(fits, name)
+		}
+	}
+	return fits
 }
 
 // maxEmbedding bounds how deep embedded fields are looked into.

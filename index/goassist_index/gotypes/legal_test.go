@@ -72,6 +72,36 @@ func TestLegalNamesByPlace(t *testing.T) {
 	}
 }
 
+func TestWhatFitsAlone(t *testing.T) {
+	p := newProject(t, shop)
+	head := "package shop\n\nimport \"strings\"\n\nvar _ = strings.Join\n\n" +
+		"type box struct {\n\tinner *box\n\tname string\n\topen func(n int) *box\n}\n\nfunc (b *box) next() *box { return b }\n" +
+		"func (b *box) two() (*box, error) { return b, nil }\n\n"
+	for _, c := range []struct{ text, said, fits string }{
+		{"func f(b *box) *box {\n\t«»\n}\n", "return b.", "inner open next"},
+		{"func f(b *box) string {\n\t«»\n}\n", "return b.", "name"},
+		{"func f(b *box, s string) {\n\t«»\n}\n", "s = b.inner.", "name"},
+		{"func f(b *box) {\n\t«»\n}\n", "b = &box{name: b.", "name"},
+		{"func f(b *box) {\n\t«»\n}\n", "x := b.", ""},
+		{"func f(b *box, e error) error {\n\t«»\n}\n", "return ", "e nil"},
+		{"func f() bool {\n\t«»\n}\n", "return strings.", "Contains ContainsAny"},
+	} {
+		got := legalAt(t, p, head+c.text, c.said)
+		for tries := 0; got.Kind == "" && tries < 500; tries++ {
+			time.Sleep(10 * time.Millisecond)
+			got = legalAt(t, p, head+c.text, c.said)
+		}
+		for _, name := range strings.Fields(c.fits) {
+			if !slices.Contains(got.Fits, name) {
+				t.Errorf("%s: %s does not fit, only %v", c.said, name, got.Fits)
+			}
+		}
+		if c.fits == "" && len(got.Fits) > 0 || slices.Contains(got.Fits, "two") || slices.Contains(got.Fits, "Join") {
+			t.Errorf("%s: %v fit", c.said, got.Fits)
+		}
+	}
+}
+
 func TestOnlyInterfacesAreAsserted(t *testing.T) {
 	p := newProject(t, shop)
 	text := "package shop\n\nfunc f(a any, e error, i *Item) {\n\t«»\n}\n"
