@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from goassist_index.boundary import Hole
+from goassist_index.typefacts import Wanted
 from goassist_index.verdict import LegalNames, Verdict
 from goassist_models.engine import Generation
 
@@ -177,5 +178,12 @@ class Checker(Protocol):
         """Names that may stand at `offset` (code points) behind `said`, which is not in the snapshot.
 
         None where that cannot be said. Raises CheckerUnavailable when the service cannot be had at all.
+        """
+        ...
+
+    async def wanted(self, snapshot: DocumentSnapshot, offset: int) -> Wanted:
+        """What the place at `offset` (code points) asks for; empty where that cannot be said.
+
+        Raises CheckerUnavailable when the service cannot be had at all.
         """
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from goassist_index.typefacts import Wanted
 from goassist_index.verdict import Diagnostic, ImportSpec, LegalNames, Verdict
 from goassist_lsp.types import DocumentSnapshot
 
@@ -21,11 +22,13 @@ class FakeChecker:
         legal: LegalNames | None = None,
         *,
         importable: Mapping[str, ImportSpec] | None = None,
+        wanted: Wanted | None = None,
     ) -> None:
         self.bad = bad
         self.error = error
         self.names = legal
         self.importable = importable or {}
+        self.place = wanted or Wanted()
         self.asked: list[str] = []
 
     async def check(
@@ -49,6 +52,12 @@ class FakeChecker:
         if self.error is not None:
             raise self.error
         return self.names
+
+    async def wanted(self, snapshot: DocumentSnapshot, offset: int) -> Wanted:
+        """Say what was given at construction; raises `error` instead, if one was given."""
+        if self.error is not None:
+            raise self.error
+        return self.place
 
     def _verdict(self, insert: str, resolve_imports: bool) -> Verdict:
         missing = [word for word in self.importable if word in insert]

@@ -11,6 +11,7 @@ from typing import Any
 
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import CheckerUnavailable
+from goassist_index.typefacts import Wanted
 from goassist_index.typeservice import LOADING_LIMIT_S, TypeService
 from goassist_index.verdict import LegalNames, Verdict
 from goassist_index.workspace import workspace_root
@@ -84,6 +85,11 @@ class TypeChecker:
         """Names that the type service allows behind `said`; see `Checker`."""
         service = await self._service_for(snapshot.path)
         return await service.legal(snapshot.path, snapshot.text, len(snapshot.text[:offset].encode()), said)
+
+    async def wanted(self, snapshot: DocumentSnapshot, offset: int) -> Wanted:
+        """What the type service says that the place asks for; see `Checker`."""
+        service = await self._service_for(snapshot.path)
+        return await service.wanted(snapshot.path, snapshot.text, len(snapshot.text[:offset].encode()))
 
     async def document_changed(self, path: Path, text: str) -> None:
         """Tell the service of an unsaved buffer, so that other files are checked against it."""

@@ -42,6 +42,14 @@ class TypeFacts:
     in_play: tuple[InPlay, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a place asks for: the `type`, and the signature of the `call` that it is an argument of; "" for none."""
+
+    type: str = ""
+    call: str = ""
+
+
 def decode_facts(raw: Mapping[str, Any]) -> TypeFacts | None:
     """TypeFacts from the service's JSON; None when the place could not be read."""
     if "in_play" not in raw:

@@ -16,7 +16,7 @@ from typing import Any
 
 from goassist_index.errors import CheckerUnavailable, SourceError
 from goassist_index.gobuild import build_type_service
-from goassist_index.typefacts import TypeFacts, decode_facts
+from goassist_index.typefacts import TypeFacts, Wanted, decode_facts
 from goassist_index.verdict import Diagnostic, ImportSpec, LegalNames, Unfinished, Verdict
 from goassist_index.wire import Pipe, ReplyError, ServiceGone
 
@@ -172,16 +172,26 @@ class TypeService:
         None: it cannot be said, so every name may. Does not wait for a package that is not loaded.
         Raises CheckerUnavailable when the service cannot be started, SourceError for an offset outside of the text.
         """
-        path = path.absolute()
-        params: dict[str, Any] = {"said": said, "wait_ms": _NO_WAIT_MS}
-        if self._overlays.get(path) != text:
-            self._overlays[path] = text
-            params["text"] = text
-        result = await self._about("legal", path, offset, **params)
+        result = await self._about_text("legal", path, text, offset, said=said)
         if not result.get("kind"):
             return None
         names, packages = frozenset(result["names"]), frozenset(result["packages"])
         return LegalNames(result["kind"], names, packages, bool(result["asserts"]), frozenset(result["fits"]))
+
+    async def wanted(self, path: Path, text: str, offset: int) -> Wanted:
+        """What a byte offset of `text` (which becomes the file's overlay) asks for; empty where that is not known.
+
+        Does not wait for a package that is not loaded. Raises as `legal` does.
+        """
+        result = await self._about_text("wanted", path, text, offset)
+        return Wanted(result.get("type", ""), result.get("call", ""))
+
+    async def _about_text(self, method: str, path: Path, text: str, offset: int, **more: Any) -> dict[str, Any]:
+        path = path.absolute()
+        if self._overlays.get(path) != text:
+            self._overlays[path] = text
+            more["text"] = text
+        return await self._about(method, path, offset, wait_ms=_NO_WAIT_MS, **more)
 
     async def _about(self, method: str, path: Path, offset: int, **more: Any) -> dict[str, Any]:
         params = {"file": str(path.absolute()), "offset": offset, "wait_ms": int(LOADING_LIMIT_S * 1000), **more}

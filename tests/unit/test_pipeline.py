@@ -6,11 +6,14 @@ from collections.abc import Sequence
 import pytest
 
 from goassist_index.errors import CheckerUnavailable, ModelError
+from goassist_index.typefacts import Wanted
 from goassist_index.verdict import Diagnostic, LegalNames, Verdict
 from goassist_lsp.check.fake import FakeChecker
-from goassist_lsp.pipeline import MOST_REPAIRS, REPAIR_BUDGET_TOKENS, SECOND_DRAW, CompletionPipeline, Stages
+from goassist_lsp.pipeline import SECOND_DRAW, CompletionPipeline
 from goassist_lsp.settings import Settings
+from goassist_lsp.stages import Stages
 from goassist_lsp.types import Checker, Completion, RefusedName
+from goassist_lsp.verification import MOST_REPAIRS, REPAIR_BUDGET_TOKENS
 from goassist_models.engine import CancelToken, GenerateRequest, Generation
 from goassist_models.engine.fake import FakeEngine
 from support.places import CURSOR, snapshot
@@ -118,6 +121,17 @@ async def test_a_failed_candidate_is_said_otherwise_from_where_it_failed() -> No
     assert second.temperature == 0.0
 
 
+async def test_the_prompt_says_what_the_place_asks_for() -> None:
+    checker = FakeChecker(wanted=Wanted("string", "take(s string)"))
+    made, engine = pipeline(["alpha"], checker)
+    completion = await ask(made, LINE)
+    assert completion.prompt_notes == ("take(s string) // want string",)
+    assert "\t// take(s string) // want string\n" in engine.requests[0].prompt.prefix
+    made, engine = pipeline(["alpha()\n"], checker)
+    assert (await ask(made, BLOCK)).prompt_notes == ()
+    assert "want" not in engine.requests[0].prompt.prefix
+
+
 async def test_what_has_the_wrong_type_is_said_otherwise_with_what_fits() -> None:
     class Typed(FakeChecker):
         def _verdict(self, insert: str, resolve_imports: bool) -> Verdict:
@@ -199,7 +213,7 @@ async def test_without_a_checker_it_stays_silent_and_says_so() -> None:
     made, _ = pipeline(["alpha"], FakeChecker(error=CheckerUnavailable("no Go toolchain")))
     completion = await ask(made, LINE)
     assert completion.candidates == ()
-    assert completion.degraded == ("check",)
+    assert completion.degraded == ("facts", "check")
 
 
 async def test_unchecked_text_is_shown_where_the_user_switched_the_check_off() -> None:
@@ -253,5 +267,7 @@ async def test_every_stage_that_ran_is_timed_and_tokens_are_counted() -> None:
     made, _ = pipeline(["alpha"])
     completion = await ask(made, LINE)
     stages = [timing.stage for timing in completion.timings]
-    assert stages == ["trigger", "context", "reuse", "prompt", "generate", "postprocess", "check", "rank", "points"]
+    assert stages == [
+        *("trigger", "context", "reuse", "facts", "prompt", "generate", "postprocess", "check", "rank", "points")
+    ]
     assert completion.prompt_tokens > 0 and completion.generated_tokens == 1

@@ -9,7 +9,7 @@ import pytest
 
 from goassist_index.errors import CheckerUnavailable
 from goassist_index.verdict import Unfinished, Verdict
-from goassist_lsp import pipeline
+from goassist_lsp import pipeline, verification
 from goassist_lsp.check.fake import FakeChecker
 from goassist_lsp.settings import Settings
 from goassist_lsp.types import Completion, DocumentSnapshot
@@ -93,7 +93,7 @@ async def test_nothing_is_asked_where_no_part_can_stand_alone() -> None:
 async def test_without_an_answer_about_parts_the_candidate_is_shown_without_points(
     checker: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "POINTS_LIMIT_S", 0.02)
+    monkeypatch.setattr(verification, "POINTS_LIMIT_S", 0.02)
     completion = await complete(["a + b"], LINE, checker)
     assert [(shown.insert_text, shown.accept_points) for shown in completion.candidates] == [("a + b", ())]
     assert completion.degraded == ("points",)

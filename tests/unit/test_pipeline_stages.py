@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from goassist_index.verdict import ImportSpec
 from goassist_lsp.check.fake import FakeChecker
 from goassist_lsp.cli.eval.ours import RAW, Unhealed, as_answer
-from goassist_lsp.pipeline import CompletionPipeline, Stages
+from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Settings
+from goassist_lsp.stages import Stages
 from goassist_lsp.types import Completion
 from goassist_models.engine import CancelToken
 from goassist_models.engine.fake import FakeEngine

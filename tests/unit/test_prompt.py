@@ -1,8 +1,10 @@
 """Claims about goassist_lsp.generate.prompt: windows that typing only appends to."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from goassist_index.typefacts import Wanted
 from goassist_lsp.generate import prompt
 from goassist_models.infill import FORMS, InfillPrompt
 from support.places import place
@@ -67,3 +69,23 @@ def test_one_line_longer_than_the_budget_is_cut_and_not_left_out() -> None:
     made = built("package p\n\nvar x = []int{" + "1, " * 2_000 + "<CURSOR>\n}\n")
     assert made.prefix.endswith("1, 1, ")
     assert len(made.prefix) <= 256 * prompt.CHARS_A_TOKEN
+
+
+def test_a_note_stands_above_the_cursors_line_with_its_indent() -> None:
+    noted = prompt.build(place("func f() {\n\tg(1,<CURSOR>\n}\n"), form="joined", budget_tokens=256, note="g(a, b int)")
+    assert noted.prefix.endswith("func f() {\n\t// g(a, b int)\n\tg(1,")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "note"),
+    [
+        (Wanted(), ""),
+        (Wanted("int"), "want int"),
+        (Wanted("", "g(a ...any)"), "g(a ...any)"),
+        (Wanted("int", "g(a int)"), "g(a int) // want int"),
+        (Wanted("struct {\n}", ""), ""),
+        (Wanted("x" * 999, ""), ""),
+    ],
+)
+def test_what_a_place_asks_for_is_one_line_or_nothing(wanted: Wanted, note: str) -> None:
+    assert prompt.note_of(wanted) == note

@@ -25,8 +25,9 @@ from goassist_lsp.app import load_engine
 from goassist_lsp.check.typecheck import TypeChecker
 from goassist_lsp.cli.bench_report import print_json, progress
 from goassist_lsp.cli.eval.ours import as_answer
-from goassist_lsp.pipeline import CompletionPipeline, Stages
+from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Options, Settings, resolve
+from goassist_lsp.stages import Stages
 from goassist_lsp.types import DocumentSnapshot
 from goassist_models.engine import CancelToken, Engine, GenerateRequest, Generation
 from goassist_models.evaluate import humaneval

@@ -18,8 +18,9 @@ import psutil
 from goassist_index.errors import CheckerUnavailable
 from goassist_lsp.app import load_engine
 from goassist_lsp.check.typecheck import TypeChecker
-from goassist_lsp.pipeline import CompletionPipeline, Stages
+from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Options, Settings, resolve
+from goassist_lsp.stages import Stages
 from goassist_lsp.types import Completion, DocumentSnapshot
 from goassist_models.engine import CancelToken, Engine, GenerateRequest, Generation
 from goassist_models.evaluate.example import Answer, Edit, Question, System
@@ -28,7 +29,17 @@ from goassist_models.infill import FORMS, InfillPrompt
 # In an editor a file's package is loaded long before the first question about it.
 _LOADING_LIMIT_S = 180.0
 _ALL_ON = Stages()
-_ALL_OFF = Stages(trim=False, filters=False, names=False, fixes=False, repair=False, cut_back=False, second_draw=False)
+_ALL_OFF = Stages(
+    facts=False,
+    trim=False,
+    filters=False,
+    names=False,
+    fixes=False,
+    repair=False,
+    cut_back=False,
+    second_draw=False,
+    imports=False,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +64,20 @@ RAW = Variant(
 # Each stage off in turn. What has another prompt stands last: it costs a reading.
 ABLATIONS = (
     Variant("no check", "shown without type check", settings={"check_types": False}),
-    Variant("types at the end", "types only check and cut back", Stages(names=False, fixes=False, repair=False)),
     Variant("no names", "decoding is not held to names that exist", Stages(names=False)),
     Variant("no fixes", "no fixes without the model", Stages(fixes=False)),
     Variant("no repair", "what fails is not said otherwise from there", Stages(repair=False)),
     Variant("no cut back", "what fails the check is not shortened", Stages(cut_back=False)),
+    Variant("no imports", "missing imports are not added", Stages(imports=False)),
     Variant("no second draw", "nothing is drawn when the first answer fails", Stages(second_draw=False)),
     Variant("no trimming", "no end of hole, in generation or after", Stages(trim=False)),
     Variant("no filters", "the model's text as it is, then checked", Stages(trim=False, filters=False)),
+    Variant("no facts", "the prompt does not say what the place asks for", Stages(facts=False)),
+    Variant(
+        "types at the end",
+        "types only check and cut back",
+        Stages(facts=False, names=False, fixes=False, repair=False, imports=False),
+    ),
     Variant("no healing", "the last word typed is not taken back", healed=False),
     Variant("trained order", "prefix, suffix, middle, not healed", settings={"infill_form": "psm"}, healed=False),
 )

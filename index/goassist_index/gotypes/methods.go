@@ -15,6 +15,7 @@ var methods = map[string]func(*session, json.RawMessage) (func() (any, error), e
 	"check":   checkMethod,
 	"facts":   factsMethod,
 	"legal":   legalMethod,
+	"wanted":  wantedMethod,
 	"members": membersMethod,
 	"stats":   statsMethod,
 }

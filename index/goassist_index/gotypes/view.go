@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"slices"
 	"strings"
 	"time"
 )
@@ -83,7 +84,10 @@ func (p *place) filled(said []byte) (u *unit, exact bool) {
 		first = []string{closed, closed + " {", closed + "; _ {", "_"}
 	}
 	try := func(h hole) *unit {
-		for _, filler := range append(first, fillers(h.src, h.from, h.to)...) {
+		others := fillers(h.src, h.from, h.to)
+		// A name with what its line leaves open closed is nearer to what will stand there than other ways to parse.
+		slices.SortStableFunc(others, func(a, b string) int { return closesAfterName(b) - closesAfterName(a) })
+		for _, filler := range append(first, others...) {
 			text := h.fill(bytes.ReplaceAll([]byte(filler), []byte{'_'}, []byte(holeName)))
 			open, _, _ := unpaired(text)
 			u := p.dir.parseUnit(name, append(text, closersFor(open)...), h.from, h.from+len(filler))
@@ -102,6 +106,14 @@ func (p *place) filled(said []byte) (u *unit, exact bool) {
 		return nil, false
 	}
 	return try(m.applied(p.hole)), false
+}
+
+// closesAfterName is 1 for a filler that is a name and closing brackets, 0 for others.
+func closesAfterName(filler string) int {
+	if closers, ok := strings.CutPrefix(filler, "_"); ok && closers != "" && strings.Trim(closers, ")]}\n") == "" {
+		return 1
+	}
+	return 0
 }
 
 // typeString names a type as the file would: without its own package.
