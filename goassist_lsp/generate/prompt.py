@@ -38,9 +38,11 @@ def build(context: CursorContext, *, form: str, budget_tokens: int, note: str = 
 def note_of(wanted: Wanted) -> str:
     """What a place asks for, in one line; "" for nothing.
 
-    Measured on development holes: the signature and the type together help, either alone does less.
+    Measured on development holes: the three together help most, each alone does less (models/LOG.md).
     """
     parts = [wanted.call, f"want {wanted.type}" if wanted.type else ""]
+    if wanted.fits:
+        parts.append(f"e.g. {', '.join(wanted.fits)}")
     note = " // ".join(part for part in parts if part)
     return "" if "\n" in note or len(note) > MOST_NOTE_CHARS else note
 

@@ -44,10 +44,14 @@ class TypeFacts:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a place asks for: the `type`, and the signature of the `call` that it is an argument of; "" for none."""
+    """What a place asks for: the `type`, and the signature of the `call` that it is an argument of; "" for none.
+
+    `fits` are a few names of that type, the likeliest first: of members behind a dot, else of what was named before.
+    """
 
     type: str = ""
     call: str = ""
+    fits: tuple[str, ...] = ()
 
 
 def decode_facts(raw: Mapping[str, Any]) -> TypeFacts | None:

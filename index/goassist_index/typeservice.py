@@ -184,7 +184,7 @@ class TypeService:
         Does not wait for a package that is not loaded. Raises as `legal` does.
         """
         result = await self._about_text("wanted", path, text, offset)
-        return Wanted(result.get("type", ""), result.get("call", ""))
+        return Wanted(result.get("type", ""), result.get("call", ""), tuple(result.get("fits", ())))
 
     async def _about_text(self, method: str, path: Path, text: str, offset: int, **more: Any) -> dict[str, Any]:
         path = path.absolute()

@@ -83,6 +83,7 @@ def test_a_note_stands_above_the_cursors_line_with_its_indent() -> None:
         (Wanted("int"), "want int"),
         (Wanted("", "g(a ...any)"), "g(a ...any)"),
         (Wanted("int", "g(a int)"), "g(a int) // want int"),
+        (Wanted("int", "g(a int)", ("n", "len")), "g(a int) // want int // e.g. n, len"),
         (Wanted("struct {\n}", ""), ""),
         (Wanted("x" * 999, ""), ""),
     ],

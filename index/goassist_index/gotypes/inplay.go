@@ -250,7 +250,14 @@ func exprText(e ast.Expr) string {
 	case *ast.Ident:
 		return e.Name
 	case *ast.SelectorExpr:
-		return exprText(e.X) + "." + e.Sel.Name
+		if operand := exprText(e.X); operand != token.FUNC.String() {
+			return operand + "." + e.Sel.Name
+		}
+		return e.Sel.Name
+	case *ast.CallExpr:
+		return exprText(e.Fun) + "()"
+	case *ast.IndexExpr:
+		return exprText(e.X)
 	}
 	return token.FUNC.String()
 }

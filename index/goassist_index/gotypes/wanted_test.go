@@ -8,17 +8,21 @@ import (
 
 func TestWhatAPlaceAsksFor(t *testing.T) {
 	p := newProject(t, shop)
-	for _, c := range []struct{ text, call, want string }{
-		{"func f(s string) int {\n\treturn «»\n}\n", "", "int"},
-		{"func f(i *Item) string {\n\treturn i.«»\n}\n", "", "string"},
-		{"func f(i *Item) string {\n\treturn i.Na«»\n}\n", "", "string"},
-		{"func f(i *Item) {\n\ttake(i.«»)\n}\n\nfunc take(n int, name string) {}\n", "take(n int, name string)", "int"},
-		{"func f(i *Item) {\n\ttake(1, «»\n}\n\nfunc take(n int, name string) {}\n", "take(n int, name string)", "string"},
-		{"func f(i *Item) {\n\ti.Name = «»\n}\n", "", "string"},
-		{"func f(i *Item) {\n\tx := «»\n}\n", "", ""},
-		{"func f(i *Item) {\n\t«»\n}\n", "", ""},
-		{"func f(i *Item) {\n\t_ = Item{Name: «»}\n}\n", "", "string"},
-		{"func f() {\n\tnowhere(«»)\n}\n", "", ""},
+	for _, c := range []struct{ text, call, want, fits string }{
+		{"func f(s string) int {\n\treturn «»\n}\n", "", "int", ""},
+		{"func f(i *Item) string {\n\treturn i.«»\n}\n", "", "string", "Name"},
+		{"func f(i *Item) string {\n\treturn i.Na«»\n}\n", "", "string", "Name"},
+		{"func f(i *Item) {\n\ttake(i.«»)\n}\n\nfunc take(n int, name string) {}\n", "take(n int, name string)", "int", "price Price"},
+		{"func f(i *Item) {\n\ttake(1, «»\n}\n\nfunc take(n int, name string) {}\n", "take(n int, name string)", "string", ""},
+		{"func f(i *Item) {\n\ti.Name = «»\n}\n", "", "string", ""},
+		{"func f(i *Item) {\n\tx := «»\n}\n", "", "", ""},
+		{"func f(i *Item) {\n\t«»\n}\n", "", "", ""},
+		{"func f(i *Item) {\n\t_ = Item{Name: «»}\n}\n", "", "string", ""},
+		{"func f(a, b string, n int) (string, error) {\n\tc := a\n\treturn «»\n}\n", "", "string, error", "a c b"},
+		{"func f(a string) (string, error) {\n\treturn a, «»\n}\n", "", "error", ""},
+		{"func f(a string) (string, error) {\n\treturn «», nil\n}\n", "", "string", "a"},
+		{"func f() {\n\tg().take(«»)\n}\n\ntype T struct{}\n\nfunc g() T { return T{} }\n\nfunc (T) take(n int) {}\n", "g().take(n int)", "int", ""},
+		{"func f() {\n\tnowhere(«»)\n}\n", "", "", ""},
 	} {
 		text := "package shop\n\n" + c.text
 		at := strings.Index(text, "«»")
@@ -35,8 +39,8 @@ func TestWhatAPlaceAsksFor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.Call != c.call || got.Type != c.want {
-			t.Errorf("%q: %+v, want %q and %q", c.text, got, c.call, c.want)
+		if got.Call != c.call || got.Type != c.want || strings.Join(got.Fits, " ") != c.fits {
+			t.Errorf("%q: %+v, want %q, %q and %q", c.text, got, c.call, c.want, c.fits)
 		}
 	}
 }
