@@ -23,16 +23,11 @@ _PACKAGE = re.compile(r"^package\s+\w+", re.MULTILINE)
 
 
 def build(context: CursorContext, *, form: str, budget_tokens: int, note: str = "") -> InfillPrompt:
-    """The prompt for this place, in at most about `budget_tokens` tokens and the `note`.
-
-    A `note` stands as a comment above the cursor's line.
-    """
+    """The prompt for this place, in at most about `budget_tokens` tokens and the `note`."""
     budget_chars = int(budget_tokens * CHARS_A_TOKEN)
     suffix = _suffix_window(context.suffix, int(budget_chars * SUFFIX_SHARE))
     prefix = _prefix_window(context.prefix, budget_chars - int(budget_chars * SUFFIX_SHARE))
-    if note:
-        prefix = _noted(prefix, context.line_prefix, note)
-    return InfillPrompt(form=FORMS[form], prefix=_unix(prefix), suffix=_unix(suffix))
+    return InfillPrompt(form=FORMS[form], prefix=_unix(prefix), suffix=_unix(suffix), note=note)
 
 
 def note_of(wanted: Wanted) -> str:
@@ -45,12 +40,6 @@ def note_of(wanted: Wanted) -> str:
         parts.append(f"e.g. {', '.join(wanted.fits)}")
     note = " // ".join(part for part in parts if part)
     return "" if "\n" in note or len(note) > MOST_NOTE_CHARS else note
-
-
-def _noted(prefix: str, line_prefix: str, note: str) -> str:
-    line = len(prefix) - len(line_prefix)
-    indent = line_prefix[: len(line_prefix) - len(line_prefix.lstrip())]
-    return f"{prefix[:line]}{indent}// {note}\n{prefix[line:]}"
 
 
 def _unix(text: str) -> str:

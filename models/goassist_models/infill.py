@@ -119,7 +119,8 @@ def tokens_of(header: GGUFHeader) -> InfillTokens:
 class InfillPrompt:
     """One prompt as parts of text, not yet tokens: `typed` is what was typed since the anchor (may be empty).
 
-    The order is the form's; text is never parsed for special tokens, so source code cannot forge them.
+    The order is the form's; text is never parsed for special tokens, so source code cannot forge them. `note` is one
+    line that is not in the file: it is shown to the model as a comment above the last line of `prefix`.
     """
 
     form: InfillForm
@@ -127,6 +128,17 @@ class InfillPrompt:
     suffix: str
     repo: str = ""
     typed: str = ""
+    note: str = ""
+
+    @property
+    def noted_prefix(self) -> str:
+        """`prefix` with the note in it."""
+        if not self.note:
+            return self.prefix
+        line = self.prefix.rfind("\n") + 1
+        last = self.prefix[line:]
+        indent = last[: len(last) - len(last.lstrip())]
+        return f"{self.prefix[:line]}{indent}// {self.note}\n{last}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +155,7 @@ def render(prompt: InfillPrompt, tokens: InfillTokens) -> tuple[Segment, ...]:
     Each text slot is tokenized by itself: a token that straddled two slots would change with every key typed.
     """
     specials = {"PREFIX": tokens.prefix, "SUFFIX": tokens.suffix, "MIDDLE": tokens.middle}
-    texts = {"repo": prompt.repo, "prefix": prompt.prefix, "suffix": prompt.suffix, "typed": prompt.typed}
+    texts = {"repo": prompt.repo, "prefix": prompt.noted_prefix, "suffix": prompt.suffix, "typed": prompt.typed}
     segments = (
         Segment(specials[slot], True) if slot in specials else Segment(texts[slot], False) for slot in prompt.form.slots
     )

@@ -9,7 +9,7 @@ import pytest
 
 from goassist_index.errors import ModelError
 from goassist_models.gguf_header import GGUFHeader
-from goassist_models.infill import DEFAULT_FORM, FAMILIES, FORMS, InfillForm, tokens_of
+from goassist_models.infill import DEFAULT_FORM, FAMILIES, FORMS, InfillForm, InfillPrompt, render, tokens_of
 
 TYPED_LAST = ("joined", "anchored")
 
@@ -60,3 +60,9 @@ def test_forms_that_typing_appends_to_end_in_what_is_typed(name: str) -> None:
 
 def test_default_form_is_one_that_typing_appends_to() -> None:
     assert DEFAULT_FORM in TYPED_LAST
+
+
+def test_a_note_stands_as_a_comment_above_the_last_line_in_its_indent() -> None:
+    prompt = InfillPrompt(FORMS["joined"], "func f() {\n\treturn ", "\n}\n", note="want int")
+    texts = [segment.text for segment in render(prompt, FAMILIES["qwen2.5-coder"]) if not segment.special]
+    assert texts == ["\n}\n", "func f() {\n\t// want int\n\treturn "]

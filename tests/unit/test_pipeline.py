@@ -126,10 +126,10 @@ async def test_the_prompt_says_what_the_place_asks_for() -> None:
     made, engine = pipeline(["alpha"], checker)
     completion = await ask(made, LINE)
     assert completion.prompt_notes == ("take(s string) // want string",)
-    assert "\t// take(s string) // want string\n" in engine.requests[0].prompt.prefix
+    assert "\t// take(s string) // want string\n" in engine.requests[0].prompt.noted_prefix
     made, engine = pipeline(["alpha()\n"], checker)
     assert (await ask(made, BLOCK)).prompt_notes == ()
-    assert "want" not in engine.requests[0].prompt.prefix
+    assert "want" not in engine.requests[0].prompt.noted_prefix
 
 
 async def test_what_has_the_wrong_type_is_said_otherwise_with_what_fits() -> None:

@@ -73,7 +73,7 @@ def test_one_line_longer_than_the_budget_is_cut_and_not_left_out() -> None:
 
 def test_a_note_stands_above_the_cursors_line_with_its_indent() -> None:
     noted = prompt.build(place("func f() {\n\tg(1,<CURSOR>\n}\n"), form="joined", budget_tokens=256, note="g(a, b int)")
-    assert noted.prefix.endswith("func f() {\n\t// g(a, b int)\n\tg(1,")
+    assert noted.noted_prefix.endswith("func f() {\n\t// g(a, b int)\n\tg(1,")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import os
 import re
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from goassist_index.errors import ModelError
@@ -126,8 +126,8 @@ class OpenAIEngine:
             return prompt, ""
         shorter = last[: partial.start()]
         if prompt.typed:
-            return InfillPrompt(prompt.form, prompt.prefix, prompt.suffix, prompt.repo, shorter), partial[0]
-        return InfillPrompt(prompt.form, shorter, prompt.suffix, prompt.repo), partial[0]
+            return replace(prompt, typed=shorter), partial[0]
+        return replace(prompt, prefix=shorter), partial[0]
 
     async def _until_cancelled(
         self, request: GenerateRequest, prompt: InfillPrompt, tie: str, cancel: CancelToken
@@ -187,7 +187,7 @@ class OpenAIEngine:
 
     def _prompt_fields(self, prompt: InfillPrompt) -> dict[str, str]:
         if self._style == "suffix":
-            return {"prompt": prompt.repo + prompt.prefix + prompt.typed, "suffix": prompt.suffix}
+            return {"prompt": prompt.repo + prompt.noted_prefix + prompt.typed, "suffix": prompt.suffix}
         return {"prompt": "".join(part.text for part in render(prompt, self._tokens))}
 
     async def _events(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
