@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import psutil
+
 from goassist_index.errors import CheckerUnavailable, GoassistError, ModelError
 from goassist_index.workspace import module_problem
 from goassist_lsp.check.typecheck import TypeChecker
@@ -14,7 +16,7 @@ from goassist_lsp.explain import explanation, session_report
 from goassist_lsp.history import History
 from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Settings
-from goassist_lsp.types import Checker, Completion, DocumentSnapshot
+from goassist_lsp.types import Checker, Completion, DocumentSnapshot, Pace
 from goassist_models.engine import CancelToken, Engine
 
 log = logging.getLogger(__name__)
@@ -97,8 +99,9 @@ class Assistant:
         *,
         n: int | None = None,
         requested: bool = False,
+        pace: Pace | None = None,
     ) -> Completion:
-        """What to show at `offset` (code points into the snapshot).
+        """What to show at `offset` (code points into the snapshot); `pace`: see CompletionPipeline.complete.
 
         Raises ModelError when the engine breaks down while it answers.
         """
@@ -108,13 +111,28 @@ class Assistant:
             elif self._pipeline is None:
                 completion = Completion(skip_reason="the model is not loaded")
             else:
-                completion = await self._pipeline.complete(snapshot, offset, cancel, n=n, requested=requested)
+                completion = await self._pipeline.complete(
+                    snapshot, offset, cancel, n=n, requested=requested, pace=pace
+                )
         except ModelError as error:
             self._history.add(snapshot, offset, Completion(skip_reason=str(error).rstrip(".")), self._folders)
             raise
         if not completion.cancelled:
             self._history.add(snapshot, offset, completion, self._folders)
         return completion
+
+    async def ahead(self, completion: Completion) -> None:
+        """In idle time, have said what would follow if what is shown were taken. Not on battery.
+
+        The document must be told anew afterwards: names were looked up in the text that may be.
+        """
+        battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+        if self._pipeline is None or (battery is not None and battery.power_plugged is False):
+            return
+        try:
+            await self._pipeline.ahead(completion)
+        except ModelError as error:
+            log.info("nothing is said ahead: %s", error)  # nobody waits for it; who asks next hears of it
 
     async def document_opened(self, snapshot: DocumentSnapshot) -> None:
         """Tell the type service of the buffer and have its package loaded."""
@@ -224,9 +242,10 @@ async def load_engine(settings: Settings, report: Progress) -> Engine:
         from goassist_models.engine.openai import OpenAIEngine
 
         return OpenAIEngine(settings.engine_url, model=settings.model)
+    from goassist_models.engine.kept import KeptEngine
     from goassist_models.engine.llama import LlamaEngine, LlamaSettings
     from goassist_models.registry import resolve
 
     model = resolve(settings.model or None)
     report(f"loading {model.name}", None)
-    return await LlamaEngine.load(model.path, LlamaSettings(threads=settings.threads or None))
+    return KeptEngine(await LlamaEngine.load(model.path, LlamaSettings(threads=settings.threads or None)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,7 +17,8 @@ from goassist_index.verdict import LegalNames
 from goassist_lsp import rank
 from goassist_lsp.context.cursor import context_at
 from goassist_lsp.context.trigger import skip_reason
-from goassist_lsp.generate import prompt, stopping
+from goassist_lsp.generate import prompt, stopping, worth
+from goassist_lsp.generate.ahead import places_after
 from goassist_lsp.generate.names import NameGuide
 from goassist_lsp.generate.reuse import CompletionCache
 from goassist_lsp.run import Run
@@ -28,9 +30,10 @@ from goassist_lsp.types import (
     Completion,
     CursorContext,
     DocumentSnapshot,
+    Pace,
 )
 from goassist_lsp.verification import NAMES_LIMIT_S, Verification
-from goassist_models.engine import CancelToken, Engine, GenerateRequest
+from goassist_models.engine import CancelToken, Engine, GenerateRequest, Patience
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,8 @@ SECOND_DRAW = 3
 SECOND_DRAW_TEMPERATURE = 0.7
 # What the place asks for helps the model, but not as much as an early answer.
 FACTS_LIMIT_S = 0.05
+# Of a text that is less likely than this to be what the author writes, nobody asks what would follow it.
+WORTH_GOING_ON = 0.5
 
 
 class CompletionPipeline:
@@ -62,8 +67,12 @@ class CompletionPipeline:
         *,
         n: int | None = None,
         requested: bool = False,
+        pace: Pace | None = None,
     ) -> Completion:
         """What to show at `offset` (code points). A cancelled request comes back early, with `cancelled` set.
+
+        At the user's `pace` the first lines of a block do, while the rest is still being said for the next request, and
+        while they type only what is likely is shown. Without one all is waited for.
 
         Raises ModelError when the engine cannot answer; failures of the check only degrade.
         """
@@ -81,19 +90,13 @@ class CompletionPipeline:
             reused = self._cache.get(context)
         shown = await self._verification.verified(reused, context, run) if reused else ()
         if not shown and not cancel.cancelled:
-            note = prompt.note_of(await self._wanted(context, run))
-            run.prompt_notes = (note,) if note else ()
-            form, budget = self._settings.infill_form, self._settings.context_tokens
+            # While one types, a note that changes at each bracket would cost more reading than it is worth.
+            wanted = Wanted() if pace is not None and pace.typing else await self._wanted(context, run)
             with run.timed("prompt"):
-                request = GenerateRequest(
-                    prompt=prompt.build(context, form=form, budget_tokens=budget, note=note),
-                    max_tokens=self._max_tokens(context),
-                    n=limit,
-                    until=stopping.until(context) if self._stages.trim else None,
-                    refuses=self._guide(context, run),
-                )
+                request = self._request(context, run, wanted, n=limit, pace=pace)
             shown = await self._generated(request, context, run)
-            again = self._stages.second_draw and "check" not in run.degraded
+            in_time = pace is None or not (pace.typing or run.partial)
+            again = self._stages.second_draw and in_time and "check" not in run.degraded
             if not shown and again and not cancel.cancelled:
                 others = replace(request, n=SECOND_DRAW, temperature=SECOND_DRAW_TEMPERATURE, seed=1)
                 shown = await self._generated(others, context, run)
@@ -105,8 +108,43 @@ class CompletionPipeline:
         line_ends = "\r\n" if "\r\n" in snapshot.text else "\n"
         return run.finished(tuple(_with_line_ends(candidate, line_ends) for candidate in pointed), context)
 
-    def _max_tokens(self, context: CursorContext) -> int:
-        return self._settings.max_tokens_block if context.multiline else self._settings.max_tokens_line
+    async def ahead(self, completion: Completion) -> None:
+        """Have said what would follow if the first candidate were taken; it is kept by the engine, and shown to nobody.
+
+        Only behind what is likely to be taken, and in idle time: any request that it does not answer ends it. Raises as
+        `complete` does.
+        """
+        context = completion.context
+        if context is None or not completion.candidates:
+            return
+        first = completion.candidates[0].generation
+        if first.mean_logprob * first.tokens < math.log(WORTH_GOING_ON):
+            return
+        for snapshot, offset in places_after(context.snapshot, completion.candidates[0]):
+            if skip_reason(snapshot, offset, requested=False) is None:
+                run = Run(CancelToken())
+                next_context = context_at(snapshot, offset)
+                request = self._request(next_context, run, await self._wanted(next_context, run), n=1)
+                await self._engine.generate(replace(request, idle=True), run.cancel)
+                return
+
+    def _request(
+        self, context: CursorContext, run: Run, wanted: Wanted, *, n: int, pace: Pace | None = None
+    ) -> GenerateRequest:
+        note = prompt.note_of(wanted)
+        run.prompt_notes = (note,) if note else ()
+        typing = pace is not None and pace.typing
+        patience = Patience(pace.patience_s, stopping.whole_lines) if pace is not None and context.multiline else None
+        form, budget = self._settings.infill_form, self._settings.context_tokens
+        return GenerateRequest(
+            prompt=prompt.build(context, form=form, budget_tokens=budget, note=note),
+            max_tokens=self._settings.max_tokens_block if context.multiline else self._settings.max_tokens_line,
+            n=n,
+            until=stopping.until(context) if self._stages.trim else None,
+            refuses=self._guide(context, run),
+            least_logprob=worth.least_logprob(self._settings.eagerness, typing=typing),
+            patience=patience,
+        )
 
     async def _wanted(self, context: CursorContext, run: Run) -> Wanted:
         """What the place asks for, where that is something: nothing does at a statement's beginning."""

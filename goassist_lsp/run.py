@@ -18,6 +18,8 @@ class Run:
         self.cancel = cancel
         self.repairs = 0
         self.repair_tokens = 0
+        # Whether what was said last is a beginning, of which the rest is still being said.
+        self.partial = False
         self.rejected: list[Rejected] = []
         self.degraded: tuple[str, ...] = ()
         self.seen: set[str] = set()

@@ -17,6 +17,7 @@ from cattrs.gen import make_dict_structure_fn, override
 from goassist_models.infill import DEFAULT_FORM, FORMS
 
 MODEL_VARIABLE = "GOASSIST_MODEL"
+EAGERNESS = ("eager", "balanced", "quiet")
 LOG_LEVELS = ("error", "warning", "info", "debug")
 
 # Read by the editor plugins themselves: sent along with the rest of the section, and none of our business.
@@ -57,6 +58,9 @@ class Settings:
     )
     max_tokens_line: int = _setting(48, "Longest completion of a line or expression, in tokens.", low=1, high=512)
     max_tokens_block: int = _setting(160, "Longest completion of a block or body, in tokens.", low=1, high=2048)
+    eagerness: Literal["eager", "balanced", "quiet"] = _setting(
+        "balanced", "How sure the model must be of what is shown while one types.", choices=EAGERNESS
+    )
     multiline: bool = _setting(True, "Whether blocks and bodies are completed, or only the rest of a line.")
     check_types: bool = _setting(True, "Whether candidates are type-checked and dropped when they do not compile.")
     log_level: Literal["error", "warning", "info", "debug"] = _setting(
@@ -77,6 +81,7 @@ class Options:
     candidates: int | None = None
     max_tokens_line: int | None = None
     max_tokens_block: int | None = None
+    eagerness: str | None = None
     multiline: bool | None = None
     check_types: bool | None = None
     log_level: str | None = None

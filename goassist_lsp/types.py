@@ -25,6 +25,14 @@ class DocumentSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How the user works: whether they are `typing`, and the seconds after which a part of an answer does."""
+
+    typing: bool
+    patience_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class CursorContext:
     """Where the cursor stands and what that asks for. `offset` counts code points into `snapshot.text`.
 

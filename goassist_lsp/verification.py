@@ -59,9 +59,15 @@ class Verification:
         candidates = self._processed(generations, context, run, reused=request is None)
         if not candidates or not self._settings.check_types:
             return candidates
+        unsure = tuple(c for c in candidates if c.generation.finish_reason == "unlikely")
+        candidates = tuple(c for c in candidates if c not in unsure)
+        run.partial = any(generation.finish_reason == "partial" for generation in generations)
         shown: list[Candidate] = []
         failed: list[Candidate] = []
-        for candidate in await self._checked(candidates, context, run):
+        for candidate in unsure:
+            run.rejected.append(Rejected(candidate.insert_text, "worth", "the model is not sure of it"))
+            shown.extend(await self._cut_back(candidate, context, run))
+        for candidate in await self._checked(candidates, context, run) if candidates else ():
             (shown if candidate.passes else failed).append(candidate)
         for candidate in failed:
             number = len(run.rejected)
@@ -70,7 +76,7 @@ class Verification:
                 continue
             mended = await self._fixed(candidate, context, run) if self._stages.fixes else ()
             tries = [candidate]
-            if not mended and not shown and self._stages.repair and request is not None:
+            if not mended and not shown and self._stages.repair and request is not None and not run.partial:
                 mended = await self._repaired(tries, request, context, run)
             source = tries[-1]
             # What a repair has said right goes further than what it was to mend.
@@ -95,9 +101,9 @@ class Verification:
         self, generations: tuple[Generation, ...], context: CursorContext, run: Run, *, reused: bool = False
     ) -> tuple[Candidate, ...]:
         candidates: list[Candidate] = []
-        order = self._order(reused=reused)
         with run.timed("postprocess"):
             for generation in generations:
+                order = self._order(reused=reused or generation.continued)
                 raw = Candidate(generation.text, context.offset, context.offset, generation)
                 processed = postprocess.apply(raw, context, order)
                 if isinstance(processed, Rejected):

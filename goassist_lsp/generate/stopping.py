@@ -11,6 +11,16 @@ from goassist_lsp.types import CursorContext
 MAX_LINES = {"expression": 8, "line": 12, "block": 10, "body": 24}
 
 
+def whole_lines(text: str) -> int:
+    """Length of the longest beginning of `text` that is whole lines and leaves no bracket open; 0 for none."""
+    end = text.rfind("\n")
+    while end > 0:
+        if text[:end].strip() and not brackets(text[:end]).openers:
+            return end
+        end = text.rfind("\n", 0, end)
+    return 0
+
+
 def until(context: CursorContext) -> Callable[[str], bool]:
     """The predicate for this place: True once `text` holds the end of what was asked (or has run past it)."""
     hole, kind = context.hole, context.kind

@@ -21,6 +21,7 @@ from goassist_lsp.server.convert import to_text_edits
 from goassist_lsp.server.feed import DocumentFeed, Kind
 from goassist_lsp.server.notices import Notices, set_log_level
 from goassist_lsp.server.progress import ProgressBar
+from goassist_lsp.server.rhythm import Rhythm
 from goassist_lsp.server.selection import Selection
 from goassist_lsp.server.snapshot import Document, Documents, path_of, take
 from goassist_lsp.settings import Options, Settings, read_options, resolve
@@ -69,6 +70,7 @@ class Session:
         self._initial_options = Options()
         self._feed: DocumentFeed | None = None
         self._running: dict[str, CancelToken] = {}
+        self._rhythm = Rhythm()
         self._shown: OrderedDict[int, Shown] = OrderedDict()
         self._last_id = 0
         self._paused_until = 0.0
@@ -223,7 +225,15 @@ class Session:
         snapshot = take(document)
         if selection is not None:
             snapshot, offset = selection.taken(snapshot), selection.cursor
-        work = self.assistant.complete(snapshot, offset, token, n=None if requested else 1, requested=requested)
+        pace = self._rhythm.pace(time.monotonic())
+        work = self.assistant.complete(
+            snapshot,
+            offset,
+            token,
+            n=None if requested else 1,
+            requested=requested,
+            pace=None if requested else pace,
+        )
         # Shielded: a cancelled request leaves by the token, at a place where nothing is torn apart.
         answer = asyncio.create_task(self._guarded(work))
         self._answers.add(answer)
@@ -242,10 +252,18 @@ class Session:
             or not self.documents.is_current(document)
         ):
             return None
+        if not requested:
+            self.in_background("saying what may follow", self._ahead(self.assistant, completion, document.uri))
         if selection is not None:
             completion = replace(completion, candidates=tuple(map(selection.extended, completion.candidates)))
         self._last_id += 1
         return self._last_id, completion
+
+    async def _ahead(self, assistant: Assistant, completion: Completion, uri: str) -> None:
+        await assistant.ahead(completion)
+        document = self.documents.get(uri)
+        if document is not None:
+            self.tell("changed", document)
 
     async def _guarded(self, work: Coroutine[Any, Any, Completion]) -> Completion | None:
         try:

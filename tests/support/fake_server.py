@@ -32,7 +32,7 @@ from goassist_lsp.app import Assistant
 from goassist_lsp.check.fake import FakeChecker
 from goassist_lsp.server.run import serve_stdio, serve_tcp
 from goassist_lsp.settings import Settings
-from goassist_lsp.types import Completion, DocumentSnapshot, ImportEdit
+from goassist_lsp.types import Completion, DocumentSnapshot, ImportEdit, Pace
 from goassist_models.engine import CancelToken, GenerateRequest, Generation
 from goassist_models.engine.fake import FakeEngine
 
@@ -43,6 +43,8 @@ class DirectedEngine(FakeEngine):
     """Does what the document's first line says."""
 
     async def generate(self, request: GenerateRequest, cancel: CancelToken) -> tuple[Generation, ...]:
+        if request.idle:  # nobody's request, so nobody's directions
+            return (Generation("", "cancelled"),)
         asked = directions.get()
         if "print" in asked:
             os.write(1, asked["print"].encode())
@@ -98,6 +100,7 @@ class DirectedAssistant(Assistant):
         *,
         n: int | None = None,
         requested: bool = False,
+        pace: Pace | None = None,
     ) -> Completion:
         first = snapshot.text.partition("\n")[0]
         asked = json.loads(first.removeprefix("//fake ")) if first.startswith("//fake ") else {}
@@ -105,7 +108,7 @@ class DirectedAssistant(Assistant):
         self.log.append(["complete", snapshot.text[:offset].rpartition("\n")[2], requested])
         if "fail" in asked:
             raise ZeroDivisionError(asked["fail"])
-        found = await super().complete(snapshot, offset, cancel, n=n, requested=requested)
+        found = await super().complete(snapshot, offset, cancel, n=n, requested=requested, pace=pace)
         if "import" in asked:
             place = snapshot.text.index("\n", snapshot.text.index("package ")) + 1
             edit = ImportEdit(place, place, f'\nimport "{asked["import"]}"\n')

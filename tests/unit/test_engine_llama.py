@@ -194,7 +194,30 @@ async def test_zero_tokens_only_read_the_prompt(engine: LlamaEngine) -> None:
     prefix = "return err\n" * 12
     (read,) = await engine.generate(request(prefix, max_tokens=0), CancelToken())
     assert (read.text, read.finish_reason) == ("", "length")
-    assert (await ask(engine, prefix)).timings.read_tokens == 1
+    assert (await ask(engine, prefix)).timings.read_tokens == 0
+
+
+async def test_while_a_word_is_typed_that_is_taken_back_nothing_is_read(deep: LlamaEngine, random_path: Path) -> None:
+    prefix = "return nil\nfmt.Print"
+    first = await ask(deep, prefix[:-3], max_tokens=9)
+    second = await ask(deep, prefix, max_tokens=9)
+    assert (first.timings.read_tokens > 0, second.timings.read_tokens) == (True, 0)
+    fresh_engine = await LlamaEngine.load(random_path, SETTINGS)
+    assert (await ask(fresh_engine, prefix, max_tokens=9)).text == second.text
+    await fresh_engine.close()
+
+
+async def test_a_text_that_gets_unlikely_ends_before_the_token_that_makes_it_so(deep: LlamaEngine) -> None:
+    prefix = "func a() {\n\tfmt.Close(nil)\n\treturn err"
+    whole = await ask(deep, prefix, max_tokens=20)
+    half = len(whole.steps) // 2
+    assert half > 1
+    sums = [sum(step.logprob for step in whole.steps[: number + 1]) for number in range(len(whole.steps))]
+    least = (sums[half - 1] + sums[half]) / 2
+    ended = await ask(deep, prefix, max_tokens=20, least_logprob=least)
+    assert ended.finish_reason == "unlikely"
+    assert ended.steps == whole.steps[:half]
+    assert (await ask(deep, prefix, max_tokens=20, least_logprob=sums[-1] - 1)).text == whole.text
 
 
 async def test_prompt_too_long_for_the_context_is_an_error_and_the_engine_lives(engine: LlamaEngine) -> None:

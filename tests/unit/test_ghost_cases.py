@@ -23,7 +23,7 @@ import pytest_asyncio
 
 from goassist_index.header import read_header
 from goassist_index.verdict import Verdict
-from goassist_lsp import pipeline
+from goassist_lsp import pipeline, verification
 from goassist_lsp.check.typecheck import TypeChecker
 from goassist_lsp.settings import Settings
 from goassist_lsp.types import Candidate, Completion, DocumentSnapshot
@@ -159,7 +159,7 @@ async def test_case(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(pipeline, "POINTS_LIMIT_S", 60.0)  # a busy machine must not decide
+    monkeypatch.setattr(verification, "POINTS_LIMIT_S", 60.0)  # a busy machine must not decide
     root, checker = workspace
     case = txtar.read(path)
     assert case.comment.strip(), "a case begins with why it exists"

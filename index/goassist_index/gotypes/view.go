@@ -77,16 +77,15 @@ func (d *directory) viewAt(f *sourceFile, at int, said string) *view {
 // elsewhere in it had to be left out.
 func (p *place) filled(said []byte) (u *unit, exact bool) {
 	name := p.focus.pkg.Name()
-	first := []string{"_"}
+	first := []string{"_", "_,"}
 	if open, _, _ := unpaired(said); len(open) > 0 {
 		// What was said opens brackets of its own, which the text behind the hole does not close.
 		closed := "_" + strings.ReplaceAll(closersFor(open), "\n", "")
-		first = []string{closed, closed + " {", closed + "; _ {", "_"}
+		first = []string{closed, closed + ",", closed + " {", closed + "; _ {", "_", "_,"}
 	}
 	try := func(h hole) *unit {
 		others := fillers(h.src, h.from, h.to)
-		// A name with what its line leaves open closed is nearer to what will stand there than other ways to parse.
-		slices.SortStableFunc(others, func(a, b string) int { return closesAfterName(b) - closesAfterName(a) })
+		slices.SortStableFunc(others, func(a, b string) int { return revealing(b) - revealing(a) })
 		for _, filler := range append(first, others...) {
 			text := h.fill(bytes.ReplaceAll([]byte(filler), []byte{'_'}, []byte(holeName)))
 			open, _, _ := unpaired(text)
@@ -108,9 +107,13 @@ func (p *place) filled(said []byte) (u *unit, exact bool) {
 	return try(m.applied(p.hole)), false
 }
 
-// closesAfterName is 1 for a filler that is a name and closing brackets, 0 for others.
-func closesAfterName(filler string) int {
-	if closers, ok := strings.CutPrefix(filler, "_"); ok && closers != "" && strings.Trim(closers, ")]}\n") == "" {
+// revealing ranks fillers by what is learnt of the place: a name with what its line leaves open closed is nearest to what
+// will stand there, without a name nothing is learnt.
+func revealing(filler string) int {
+	switch closers, ok := strings.CutPrefix(filler, "_"); {
+	case ok && closers != "" && strings.Trim(closers, ")]}\n") == "":
+		return 2
+	case strings.Contains(filler, "_"):
 		return 1
 	}
 	return 0

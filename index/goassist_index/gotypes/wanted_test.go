@@ -22,6 +22,9 @@ func TestWhatAPlaceAsksFor(t *testing.T) {
 		{"func f(a string) (string, error) {\n\treturn a, «»\n}\n", "", "error", ""},
 		{"func f(a string) (string, error) {\n\treturn «», nil\n}\n", "", "string", "a"},
 		{"func f() {\n\tg().take(«»)\n}\n\ntype T struct{}\n\nfunc g() T { return T{} }\n\nfunc (T) take(n int) {}\n", "g().take(n int)", "int", ""},
+		{"func f(s string) *Item {\n\treturn &Item{\n\t\tName: «»\n}\n", "", "string", "s"},
+		{"func f(s string) *Item {\n\treturn &Item{\n\t\tName: «»\n\t}\n}\n", "", "string", "s"},
+		{"func f(n int) {\n\ttake(\n\t\tn,\n\t\t«»\n\t)\n}\n\nfunc take(n int, name string) {}\n", "take(n int, name string)", "string", ""},
 		{"func f() {\n\tnowhere(«»)\n}\n", "", "", ""},
 	} {
 		text := "package shop\n\n" + c.text

@@ -7,6 +7,7 @@ from goassist_models.engine.base import (
     GenerateRequest,
     Generation,
     GenerationTimings,
+    Patience,
     Resume,
     Step,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "GenerateRequest",
     "Generation",
     "GenerationTimings",
+    "Patience",
     "Resume",
     "Step",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Literal, Protocol
 
 from goassist_models.infill import InfillPrompt
 
-FinishReason = Literal["eos", "stop", "length", "cancelled"]
+FinishReason = Literal["eos", "stop", "length", "cancelled", "partial", "unlikely"]
 
 
 class CancelToken:
@@ -44,7 +45,9 @@ class GenerateRequest:
 
     `until` is asked with the text so far after each token; True ends that sequence ("stop"). `refuses` is asked with
     the text so far and what a token would add to it; True: the next likely token is taken instead. `resume`: go on
-    within an earlier generation. Engines that have no say in their tokens leave the last two alone.
+    within an earlier generation. Engines that have no say in their tokens leave those two alone. `patience`: how
+    long to wait for the end, where a part may do; `idle`: nobody waits for it yet (both for kept.py). `least_logprob`:
+    a sequence ends ("unlikely") before the token with which the sum of its log-probabilities would fall below that.
     """
 
     prompt: InfillPrompt
@@ -56,6 +59,17 @@ class GenerateRequest:
     until: Callable[[str], bool] | None = None
     refuses: Callable[[str, str], bool] | None = None
     resume: Resume | None = None
+    patience: Patience | None = None
+    idle: bool = False
+    least_logprob: float = -math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """After `seconds` the beginning of the text does, up to `whole(text)` code points, if that is more than nothing."""
+
+    seconds: float
+    whole: Callable[[str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +96,8 @@ class Generation:
     """One generated text: what follows the prompt's last byte (healed bytes already taken off).
 
     `steps` are its tokens, healed ones too; empty where the engine does not know them. `refused` counts the tokens
-    that were not taken because of `refuses`.
+    that were not taken because of `refuses`. `continued`: it was begun for an earlier place, and may be more than this
+    one asks for.
     """
 
     text: str
@@ -92,6 +107,7 @@ class Generation:
     timings: GenerationTimings = GenerationTimings()
     steps: tuple[Step, ...] = ()
     refused: int = 0
+    continued: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,8 @@ class Context:
         self._asks_give_up = ctypes.cast(strlen, library.ggml_abort_callback)
         self._never = library.ggml_abort_callback()
         self.cells: list[int] = []
+        # The last prompt and the logits behind it: while a word is being typed that is healed, it is the same prompt.
+        self._end: tuple[list[int], Logits] | None = None
 
     def close(self) -> None:
         """Free the native context; nothing may be called after it."""
@@ -98,7 +100,10 @@ class Context:
             if kept != wanted:
                 break
             shared += 1
-        # The last token is always read again: its logits are not kept.
+        if shared == len(tokens) and self._end is not None and self._end[0] == list(tokens):
+            self._trim(shared)
+            return PromptRead(self._end[1], 0, (time.perf_counter() - start_s) * 1000)
+        # The last token is read again: other logits than the last prompt's are not kept.
         shared = min(shared, len(tokens) - 1)
         self._trim(shared)
         at = shared
@@ -120,6 +125,7 @@ class Context:
         finally:
             self._library.llama_set_abort_callback(self._context, self._never, None)
         logits = self._logits(len(part) - 1).copy()
+        self._end = (list(tokens), logits)
         return PromptRead(logits, len(tokens) - shared, (time.perf_counter() - start_s) * 1000)
 
     def _trim(self, length: int) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from goassist_index.errors import GoassistError, ModelError
 from goassist_models import gguf_header, native
 from goassist_models.engine.base import CancelToken, GenerateRequest, Generation, GenerationTimings
 from goassist_models.engine.context import Context, DecodeFailed
+from goassist_models.engine.jobs import Job, settle
 from goassist_models.engine.library import load_library, load_model
 from goassist_models.engine.sampling import Logits, choose
 from goassist_models.engine.sequence import GrowingSequence, ScoredText, token_logprob
@@ -66,13 +67,6 @@ class EngineSpeed:
     generate_tokens_per_s: float = 0.0
 
 
-@dataclass(slots=True)
-class _Job(Generic[_T]):
-    work: Callable[[], _T]
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[_T]
-
-
 class LlamaEngine:
     """A model in this process. Make it with `await LlamaEngine.load(path)`; `close()` it when done."""
 
@@ -80,7 +74,7 @@ class LlamaEngine:
         self.path = path
         self.settings = settings
         self.speed = EngineSpeed()
-        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job[Any] | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="goassist-engine", daemon=True)
         self._started: asyncio.Future[None] | None = None
@@ -147,7 +141,7 @@ class LlamaEngine:
         if self._stopping.is_set():
             raise ModelError("the engine is closed")
         loop = asyncio.get_running_loop()
-        job: _Job[_T] = _Job(work, loop, loop.create_future())
+        job: Job[_T] = Job(work, loop, loop.create_future())
         self._jobs.put(job)
         try:
             return await job.future
@@ -176,13 +170,13 @@ class LlamaEngine:
         except Exception as error:
             if not isinstance(error, GoassistError):
                 error = ModelError(f"loading failed ({error!r})", path=str(self.path), cure="Report this")
-            _settle(self._loop, self._started, error=error)
+            settle(self._loop, self._started, error=error)
             return
-        _settle(self._loop, self._started, result=None)
+        settle(self._loop, self._started, result=None)
         try:
             while (job := self._jobs.get()) is not None:
                 if self._stopping.is_set():
-                    _settle(job.loop, job.future, error=ModelError("the engine is closed"))
+                    settle(job.loop, job.future, error=ModelError("the engine is closed"))
                     break
                 self._answer(job)
         finally:
@@ -191,7 +185,7 @@ class LlamaEngine:
             self._library.llama_model_free(self._model)
             while not self._jobs.empty():
                 if (left := self._jobs.get()) is not None:
-                    _settle(left.loop, left.future, error=ModelError("the engine is closed"))
+                    settle(left.loop, left.future, error=ModelError("the engine is closed"))
 
     def _open(self) -> None:
         header = gguf_header.read_header(self.path)
@@ -213,7 +207,7 @@ class LlamaEngine:
         # The first evaluation faults the weights in and allocates: better now than in the first answer.
         self._context.read_prompt([self.vocabulary.special(infill.prefix)], self._stopping.is_set)
 
-    def _answer(self, job: _Job[Any]) -> None:
+    def _answer(self, job: Job[Any]) -> None:
         """Run one job and hand its result, or its error, to its loop."""
         try:
             try:
@@ -224,9 +218,9 @@ class LlamaEngine:
                 result = job.work()
         except Exception as error:  # `until` is the caller's: whatever it raises goes back to the caller
             self._context.join(self.settings.sequences)
-            _settle(job.loop, job.future, error=error)
+            settle(job.loop, job.future, error=error)
         else:
-            _settle(job.loop, job.future, result=result)
+            settle(job.loop, job.future, result=result)
 
     def _generate(self, request: GenerateRequest, cancel: CancelToken) -> tuple[Generation, ...]:
         def stopped() -> bool:
@@ -353,6 +347,9 @@ class LlamaEngine:
             # Its probability among all tokens: how far the model was made to go from what it wanted counts.
             logprob = float(row[token]) - total
         sequence.refused += refusals
+        if sequence.logprob + logprob < request.least_logprob:
+            sequence.finish_reason = "unlikely"
+            return
         if token in self.vocabulary.ends:
             sequence.finish_reason = "eos"
             return
@@ -373,26 +370,3 @@ def _stop_at_exit(reference: weakref.ref[LlamaEngine]) -> None:
     engine = reference()
     if engine is not None:
         engine._stop_and_join()
-
-
-def _settle(
-    loop: asyncio.AbstractEventLoop,
-    future: asyncio.Future[Any],
-    *,
-    result: Any = None,
-    error: BaseException | None = None,
-) -> None:
-    """Set a future's outcome from the worker thread; a loop or future that is gone wants none."""
-
-    def settle() -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)
-
-    try:
-        loop.call_soon_threadsafe(settle)
-    except RuntimeError:
-        _log.debug("an answer came after its event loop was closed")

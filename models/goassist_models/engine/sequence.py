@@ -50,6 +50,7 @@ class GrowingSequence:
         self.text = ""
         self.finish_reason: FinishReason | None = None
         self.refused = 0
+        self.logprob = 0.0
         self._steps: list[Step] = []
         # A token may end inside a character: the decoder holds its first bytes back until the rest comes.
         self._decoder = codecs.getincrementaldecoder("utf-8")()
@@ -57,6 +58,7 @@ class GrowingSequence:
     def accept(self, token: int, piece: bytes, logprob: float) -> bool:
         """Take a chosen token; return whether text was added: not while tie or character is unfinished."""
         self.tokens.append(token)
+        self.logprob += logprob
         added = self._take(piece)
         self._steps.append(Step(token, logprob, len(self.text)))
         return added
@@ -87,7 +89,7 @@ class GrowingSequence:
             text=self.text,
             finish_reason=self.finish_reason or "cancelled",
             tokens=count,
-            mean_logprob=sum(step.logprob for step in self._steps) / count if count else 0.0,
+            mean_logprob=self.logprob / count if count else 0.0,
             timings=timings,
             steps=tuple(self._steps),
             refused=self.refused,

@@ -1,0 +1,35 @@
+"""Claims about goassist_lsp.server.rhythm: who types is answered between two keys, who rests can wait."""
+
+from __future__ import annotations
+
+import pytest
+
+from goassist_lsp.server.rhythm import AT_REST_S, Rhythm
+from goassist_lsp.types import Pace
+
+
+def test_the_first_request_and_one_after_a_rest_can_wait() -> None:
+    rhythm = Rhythm()
+    assert rhythm.pace(100.0) == Pace(False, AT_REST_S)
+    assert rhythm.pace(100.2).patience_s < 0.2
+    assert rhythm.pace(105.0) == Pace(False, AT_REST_S)
+
+
+@pytest.mark.parametrize("interval_s", [0.12, 0.18, 0.54])
+def test_who_types_is_answered_before_the_next_key(interval_s: float) -> None:
+    rhythm = Rhythm()
+    found = [rhythm.pace(number * interval_s) for number in range(20)]
+    assert all(pace.typing and 0.05 <= pace.patience_s < 0.7 * interval_s for pace in found[1:])
+
+
+def test_one_slow_key_does_not_make_a_slow_typist() -> None:
+    rhythm = Rhythm()
+    for number in range(10):
+        rhythm.pace(number * 0.2)
+    assert rhythm.pace(9 * 0.2 + 0.9).patience_s < 0.3
+
+
+def test_a_clock_that_jumps_back_is_a_rest() -> None:
+    rhythm = Rhythm()
+    rhythm.pace(100.0)
+    assert rhythm.pace(50.0) == Pace(False, AT_REST_S)
