@@ -94,6 +94,8 @@ def _silence(completion: Completion) -> str:
         return _bounded(completion.skip_reason)
     if "check" in completion.degraded:
         return "the type check could not be had, and nothing is shown unchecked"
+    if any(rejected.stage == "worth" for rejected in completion.rejected):
+        return "the model is not sure enough of what comes here (setting `goassist.eagerness`)"
     if not any(rejected.text.strip() for rejected in completion.rejected):
         return "the model said nothing"
     first = next((rejected for rejected in completion.rejected if rejected.stage == "check"), completion.rejected[0])

@@ -65,7 +65,7 @@ class Verification:
         shown: list[Candidate] = []
         failed: list[Candidate] = []
         for candidate in unsure:
-            run.rejected.append(Rejected(candidate.insert_text, "worth", "the model is not sure of it"))
+            run.rejected.append(_not_worth(candidate.insert_text))
             shown.extend(await self._cut_back(candidate, context, run))
         for candidate in await self._checked(candidates, context, run) if candidates else ():
             (shown if candidate.passes else failed).append(candidate)
@@ -107,7 +107,8 @@ class Verification:
                 raw = Candidate(generation.text, context.offset, context.offset, generation)
                 processed = postprocess.apply(raw, context, order)
                 if isinstance(processed, Rejected):
-                    run.rejected.append(processed)
+                    unlikely = generation.finish_reason == "unlikely"
+                    run.rejected.append(_not_worth(generation.text) if unlikely else processed)
                 elif processed.insert_text not in run.seen:
                     run.seen.add(processed.insert_text)
                     candidates.append(processed)
@@ -244,6 +245,10 @@ def _placed(candidate: Candidate, context: CursorContext, run: Run) -> tuple[Can
         run.rejected.append(placed)
         return ()
     return (placed,)
+
+
+def _not_worth(text: str) -> Rejected:
+    return Rejected(text, "worth", "the model is not sure of what follows")
 
 
 def _failure(candidate: Candidate, stage: str) -> Rejected:

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from goassist_lsp.check.fake import FakeChecker
+from goassist_lsp.explain import explanation
 from goassist_lsp.generate.worth import least_logprob
 from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import EAGERNESS, Settings
@@ -49,6 +50,14 @@ async def test_of_a_text_that_got_unlikely_the_sure_beginning_is_shown() -> None
     completion = await ask(Unsure(), TYPING)
     assert [shown.insert_text for shown in completion.candidates] == ["alpha.beta(n)"]
     assert completion.rejected[0].stage == "worth"
+
+
+async def test_where_the_model_is_not_sure_of_anything_the_user_is_told_so() -> None:
+    class Unsure(FakeEngine):
+        async def generate(self, request, cancel):  # type: ignore[no-untyped-def]
+            return (Generation("", "unlikely"),)
+
+    assert "not sure enough" in explanation(await ask(Unsure(), TYPING))
 
 
 async def test_while_one_types_nothing_more_is_drawn_where_the_first_answer_fails() -> None:
