@@ -33,7 +33,7 @@ from goassist_lsp.types import (
     Pace,
 )
 from goassist_lsp.verification import NAMES_LIMIT_S, Verification
-from goassist_models.engine import CancelToken, Engine, GenerateRequest, Patience
+from goassist_models.engine import CancelToken, Engine, GenerateRequest
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,6 @@ class CompletionPipeline:
         note = prompt.note_of(wanted)
         run.prompt_notes = (note,) if note else ()
         typing = pace is not None and pace.typing
-        patience = Patience(pace.patience_s, stopping.whole_lines) if pace is not None and context.multiline else None
         form, budget = self._settings.infill_form, self._settings.context_tokens
         return GenerateRequest(
             prompt=prompt.build(context, form=form, budget_tokens=budget, note=note),
@@ -143,7 +142,7 @@ class CompletionPipeline:
             until=stopping.until(context) if self._stages.trim else None,
             refuses=self._guide(context, run),
             least_logprob=worth.least_logprob(self._settings.eagerness, typing=typing),
-            patience=patience,
+            patience=stopping.patience(context, pace) if pace is not None else None,
         )
 
     async def _wanted(self, context: CursorContext, run: Run) -> Wanted:

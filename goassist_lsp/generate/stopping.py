@@ -6,9 +6,21 @@ from collections.abc import Callable
 
 from goassist_index.boundary import boundary
 from goassist_index.scan import brackets
-from goassist_lsp.types import CursorContext
+from goassist_lsp.types import CursorContext, Pace
+from goassist_models.engine import Patience
 
 MAX_LINES = {"expression": 8, "line": 12, "block": 10, "body": 24}
+
+
+def patience(context: CursorContext, pace: Pace) -> Patience:
+    """When a part of what is being said will do here: whole lines when time is up, the rest of a line once it stands.
+
+    What is being said may have been begun for an earlier place, and be a whole block where the rest of a line is asked.
+    """
+    if context.multiline:
+        return Patience(pace.patience_s, whole_lines)
+    hole = context.hole
+    return Patience(0.0, lambda text: boundary(text, hole) or 0)
 
 
 def whole_lines(text: str) -> int:

@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from goassist_lsp.generate import stopping
 from goassist_lsp.generate.stopping import MAX_LINES, until
 from goassist_lsp.postprocess.trim import syntactic_end
-from support.places import in_function
+from goassist_lsp.types import Pace
+from support.places import in_function, place
 
 PLACES = [
     "\tx := <CURSOR>",
@@ -61,3 +63,18 @@ def test_text_said_after_the_stop_would_have_been_trimmed_away(body: str, said: 
     tasteful = text.count("\n") > MAX_LINES[context.kind] or (context.kind == "block" and text.endswith("\n\n"))
     if until(context)(text) and not tasteful:
         assert syntactic_end(text + "".join(more), context) == syntactic_end(text, context)
+
+
+@pytest.mark.parametrize(
+    ("place_at", "said", "whole"),
+    [
+        ("func f() {\n\tx := <CURSOR>\n}\n", "alpha", 0),
+        ("func f() {\n\tx := <CURSOR>\n}\n", "alpha()\n\treturn x\n", len("alpha()")),
+        ("func f() {\n\tx := <CURSOR>\n}\n", "alpha(\n\t\t1,", 0),
+        ("func f() {\n\t<CURSOR>\n}\n", "alpha()\n\tbeta(", len("alpha()")),
+    ],
+)
+def test_what_will_do_of_a_text_that_is_still_being_said(place_at: str, said: str, whole: int) -> None:
+    patience = stopping.patience(place(place_at), Pace(typing=True, patience_s=0.1))
+    assert patience.whole(said) == whole
+    assert patience.seconds == (0.1 if place(place_at).multiline else 0.0)

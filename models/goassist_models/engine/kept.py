@@ -76,7 +76,7 @@ class _Flight:
             self._left_at_s = now_s
         elif now_s - self._left_at_s > GRACE_S:
             self.token.cancel()
-        if text.endswith("\n") or "\n" in text[-8:]:
+        if waiting:
             self.loop.call_soon_threadsafe(self.grown.set)
         return self.token.cancelled
 
