@@ -18,7 +18,7 @@ from goassist_lsp import rank
 from goassist_lsp.context.cursor import context_at
 from goassist_lsp.context.trigger import skip_reason
 from goassist_lsp.generate import prompt, stopping, worth
-from goassist_lsp.generate.ahead import places_after
+from goassist_lsp.generate.ahead import place_after
 from goassist_lsp.generate.names import NameGuide
 from goassist_lsp.generate.reuse import CompletionCache
 from goassist_lsp.run import Run
@@ -88,6 +88,8 @@ class CompletionPipeline:
             return run.skipped("suggestions of several lines are switched off")
         with run.timed("reuse"):
             reused = self._cache.get(context)
+            if not requested and not reused and self._cache.used_up(context):
+                return run.skipped("what was suggested here has been written, and was whole")
         shown = await self._verification.verified(reused, context, run) if reused else ()
         if not shown and not cancel.cancelled:
             # While one types, a note that changes at each bracket would cost more reading than it is worth.
@@ -103,7 +105,7 @@ class CompletionPipeline:
         with run.timed("rank"):
             ranked = rank.order(shown, limit)
         if ranked:
-            self._cache.put(context, tuple(replace(c.generation, text=c.insert_text) for c in ranked))
+            self._cache.put(context, ranked)
         pointed = await self._verification.pointed(ranked, context, run)
         line_ends = "\r\n" if "\r\n" in snapshot.text else "\n"
         return run.finished(tuple(_with_line_ends(candidate, line_ends) for candidate in pointed), context)
@@ -120,13 +122,11 @@ class CompletionPipeline:
         first = completion.candidates[0].generation
         if first.mean_logprob * first.tokens < math.log(WORTH_GOING_ON):
             return
-        for snapshot, offset in places_after(context.snapshot, completion.candidates[0]):
-            if skip_reason(snapshot, offset, requested=False) is None:
-                run = Run(CancelToken())
-                next_context = context_at(snapshot, offset)
-                request = self._request(next_context, run, await self._wanted(next_context, run), n=1)
-                await self._engine.generate(replace(request, idle=True), run.cancel)
-                return
+        snapshot, offset = place_after(context.snapshot, completion.candidates[0])
+        if skip_reason(snapshot, offset, requested=False) is None:
+            run, there = Run(CancelToken()), context_at(snapshot, offset)
+            request = self._request(there, run, await self._wanted(there, run), n=1)
+            await self._engine.generate(replace(request, idle=True), run.cancel)
 
     def _request(
         self, context: CursorContext, run: Run, wanted: Wanted, *, n: int, pace: Pace | None = None

@@ -97,6 +97,11 @@ class Candidate:
         return self.verdict is not None and self.verdict.showable
 
     @property
+    def whole(self) -> bool:
+        """Whether it is all that the model had to say here: not broken off, and nothing was done to it."""
+        return self.generation.finish_reason in ("stop", "eos") and not self.trail
+
+    @property
     def fails_at(self) -> int | None:
         """Code-point offset in the text of its first error; None when no error lies inside of it."""
         errors = self.verdict.errors if self.verdict is not None else ()

@@ -7,15 +7,16 @@ from dataclasses import replace
 from goassist_lsp.types import Candidate, DocumentSnapshot
 
 
-def places_after(snapshot: DocumentSnapshot, candidate: Candidate) -> tuple[tuple[DocumentSnapshot, int], ...]:
-    """The document with the candidate taken, and the offset behind it; and that with a new line begun there.
+def place_after(snapshot: DocumentSnapshot, candidate: Candidate) -> tuple[DocumentSnapshot, int]:
+    """The document with the candidate taken, and the offset (code points) where the next question comes.
 
-    What the candidate imports is left out: it stands above, and is not in the way of the text that follows.
+    That is behind it, or on a new line where it is whole and nothing follows on its own. What the candidate imports is
+    left out: it stands above, and is not in the way of the text that follows.
     """
-    line_ends = "\r\n" if "\r\n" in snapshot.text else "\n"
     before = snapshot.text[: candidate.start] + candidate.insert_text
     after = snapshot.text[candidate.end :]
-    line = before[before.rfind("\n") + 1 :]
-    indent = line[: len(line) - len(line.lstrip("\t "))]
-    begun = f"{before}{line_ends}{indent}"
-    return tuple((replace(snapshot, version=None, text=head + after), len(head)) for head in (before, begun))
+    if candidate.whole and not after.partition("\n")[0].strip():
+        line = before[before.rfind("\n") + 1 :]
+        before += "\r\n" if "\r\n" in snapshot.text else "\n"
+        before += line[: len(line) - len(line.lstrip("\t "))]
+    return replace(snapshot, version=None, text=before + after), len(before)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from goassist_lsp.types import CursorContext
+from goassist_lsp.types import Candidate, CursorContext
 from goassist_models.engine import Generation
 
 CAPACITY = 64
@@ -16,6 +16,7 @@ class _Entry:
     prefix: str
     suffix: str
     generations: tuple[Generation, ...]
+    whole: bool
 
 
 class CompletionCache:
@@ -25,10 +26,11 @@ class CompletionCache:
         self._entries: OrderedDict[tuple[str, str, str], _Entry] = OrderedDict()
         self._capacity = capacity
 
-    def put(self, context: CursorContext, shown: tuple[Generation, ...]) -> None:
+    def put(self, context: CursorContext, shown: tuple[Candidate, ...]) -> None:
         """Remember what is shown at this place; `shown` must not be empty."""
         key = (context.snapshot.uri, context.prefix, context.suffix)
-        self._entries[key] = _Entry(context.prefix, context.suffix, shown)
+        texts = tuple(replace(candidate.generation, text=candidate.insert_text) for candidate in shown)
+        self._entries[key] = _Entry(context.prefix, context.suffix, texts, shown[0].whole)
         self._entries.move_to_end(key)
         while len(self._entries) > self._capacity:
             self._entries.popitem(last=False)
@@ -55,6 +57,15 @@ class CompletionCache:
             if rest:
                 return rest
         return ()
+
+    def used_up(self, context: CursorContext) -> bool:
+        """Whether all of a whole suggestion has been written, up to the cursor: the model has nothing to add here."""
+        for (uri, _, _), entry in reversed(self._entries.items()):
+            if uri == context.snapshot.uri and entry.suffix == context.suffix and entry.whole:
+                written = context.prefix.replace("\r\n", "\n")
+                if written == entry.prefix.replace("\r\n", "\n") + entry.generations[0].text:
+                    return True
+        return False
 
     def clear(self) -> None:
         """Forget everything, as after a change of model or settings."""

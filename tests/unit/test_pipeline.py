@@ -271,3 +271,14 @@ async def test_every_stage_that_ran_is_timed_and_tokens_are_counted() -> None:
         *("trigger", "context", "reuse", "facts", "prompt", "generate", "postprocess", "check", "rank", "points")
     ]
     assert completion.prompt_tokens > 0 and completion.generated_tokens == 1
+
+
+async def test_where_a_whole_suggestion_has_been_taken_nothing_is_asked_but_by_hand() -> None:
+    made, engine = pipeline(["alpha"], FakeChecker())
+    assert texts(await ask(made, LINE)) == ["alpha"]
+    taken = LINE.replace(CURSOR, "alpha" + CURSOR)
+    assert "whole" in str((await ask(made, taken)).skip_reason)
+    assert len(engine.requests) == 1
+    before, after = taken.split(CURSOR)
+    await made.complete(snapshot(before + after), len(before), CancelToken(), requested=True)
+    assert len(engine.requests) == 2

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goassist_lsp.generate.reuse import CompletionCache
-from goassist_lsp.types import CursorContext
+from goassist_lsp.types import Candidate, CursorContext
 from goassist_models.engine import Generation
 from support.places import place
 
@@ -17,8 +17,8 @@ def at(typed: str) -> CursorContext:
     return place(f"{BEFORE}{typed}<CURSOR>{AFTER}")
 
 
-def shown(*texts: str) -> tuple[Generation, ...]:
-    return tuple(Generation(text, "eos", mean_logprob=-0.5) for text in texts)
+def shown(*texts: str, trail: tuple[str, ...] = ()) -> tuple[Candidate, ...]:
+    return tuple(Candidate(text, 0, 0, Generation(text, "eos", mean_logprob=-0.5), trail=trail) for text in texts)
 
 
 def texts(generations: tuple[Generation, ...]) -> list[str]:
@@ -57,6 +57,19 @@ def test_a_text_typed_to_its_end_is_used_up() -> None:
     cache = CompletionCache()
     cache.put(at(""), shown("foo"))
     assert cache.get(at("foo")) == ()
+    assert [cache.used_up(at(typed)) for typed in ("", "fo", "foo", "food", "bar")] == [
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_what_was_cut_back_is_not_all_that_there_is() -> None:
+    cache = CompletionCache()
+    cache.put(at(""), shown("foo", trail=("cut back",)))
+    assert not cache.used_up(at("foo"))
 
 
 def test_a_change_behind_the_cursor_ends_the_reuse() -> None:
