@@ -92,16 +92,13 @@ class CompletionPipeline:
                 return run.skipped("what was suggested here has been written, and was whole")
         shown = await self._verification.verified(reused, context, run) if reused else ()
         if not shown and not cancel.cancelled:
-            # While one types, a note that changes at each bracket would cost more reading than it is worth.
-            wanted = Wanted() if pace is not None and pace.typing else await self._wanted(context, run)
             with run.timed("prompt"):
-                request = self._request(context, run, wanted, n=limit, pace=pace)
+                request = self._request(context, run, n=limit, pace=pace)
             shown = await self._generated(request, context, run)
             in_time = pace is None or not (pace.typing or run.partial)
             again = self._stages.second_draw and in_time and "check" not in run.degraded
             if not shown and again and not cancel.cancelled:
-                others = replace(request, n=SECOND_DRAW, temperature=SECOND_DRAW_TEMPERATURE, seed=1)
-                shown = await self._generated(others, context, run)
+                shown = await self._generated(await self._second_draw(request, context, run), context, run)
         with run.timed("rank"):
             ranked = rank.order(shown, limit)
         if ranked:
@@ -125,18 +122,14 @@ class CompletionPipeline:
         snapshot, offset = place_after(context.snapshot, completion.candidates[0])
         if skip_reason(snapshot, offset, requested=False) is None:
             run, there = Run(CancelToken()), context_at(snapshot, offset)
-            request = self._request(there, run, await self._wanted(there, run), n=1)
+            request = self._request(there, run, n=1)
             await self._engine.generate(replace(request, idle=True), run.cancel)
 
-    def _request(
-        self, context: CursorContext, run: Run, wanted: Wanted, *, n: int, pace: Pace | None = None
-    ) -> GenerateRequest:
-        note = prompt.note_of(wanted)
-        run.prompt_notes = (note,) if note else ()
+    def _request(self, context: CursorContext, run: Run, *, n: int, pace: Pace | None = None) -> GenerateRequest:
         typing = pace is not None and pace.typing
         form, budget = self._settings.infill_form, self._settings.context_tokens
         return GenerateRequest(
-            prompt=prompt.build(context, form=form, budget_tokens=budget, note=note),
+            prompt=prompt.build(context, form=form, budget_tokens=budget),
             max_tokens=self._settings.max_tokens_block if context.multiline else self._settings.max_tokens_line,
             n=n,
             until=stopping.until(context) if self._stages.trim else None,
@@ -144,6 +137,15 @@ class CompletionPipeline:
             least_logprob=worth.least_logprob(self._settings.eagerness, typing=typing),
             patience=stopping.patience(context, pace) if pace is not None else None,
         )
+
+    async def _second_draw(self, request: GenerateRequest, context: CursorContext, run: Run) -> GenerateRequest:
+        """Others from the same prompt; where the place asks for something the model is told that, and says it anew."""
+        note = prompt.note_of(await self._wanted(context, run))
+        others = replace(request, n=SECOND_DRAW, temperature=SECOND_DRAW_TEMPERATURE, seed=1)
+        if not note:
+            return others
+        run.prompt_notes = (note,)
+        return replace(others, prompt=replace(request.prompt, note=note), temperature=0.0)
 
     async def _wanted(self, context: CursorContext, run: Run) -> Wanted:
         """What the place asks for, where that is something: nothing does at a statement's beginning."""

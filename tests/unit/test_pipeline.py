@@ -121,15 +121,18 @@ async def test_a_failed_candidate_is_said_otherwise_from_where_it_failed() -> No
     assert second.temperature == 0.0
 
 
-async def test_the_prompt_says_what_the_place_asks_for() -> None:
-    checker = FakeChecker(wanted=Wanted("string", "take(s string)"))
-    made, engine = pipeline(["alpha"], checker)
+async def test_a_second_draw_is_told_what_the_place_asks_for() -> None:
+    checker = FakeChecker(bad="broken", wanted=Wanted("string", "take(s string)"))
+    made, engine = pipeline(["broken"], checker)
     completion = await ask(made, LINE)
     assert completion.prompt_notes == ("take(s string) // want string",)
-    assert "\t// take(s string) // want string\n" in engine.requests[0].prompt.noted_prefix
-    made, engine = pipeline(["alpha()\n"], checker)
+    first, second = (request for request in engine.requests if request.resume is None)
+    assert "want" not in first.prompt.noted_prefix
+    assert "\t// take(s string) // want string\n" in second.prompt.noted_prefix
+    assert (second.n, second.temperature) == (SECOND_DRAW, 0.0)
+    made, engine = pipeline(["broken()\n"], checker)
     assert (await ask(made, BLOCK)).prompt_notes == ()
-    assert "want" not in engine.requests[0].prompt.noted_prefix
+    assert all(request.prompt.note == "" for request in engine.requests)
 
 
 async def test_what_has_the_wrong_type_is_said_otherwise_with_what_fits() -> None:
@@ -213,7 +216,7 @@ async def test_without_a_checker_it_stays_silent_and_says_so() -> None:
     made, _ = pipeline(["alpha"], FakeChecker(error=CheckerUnavailable("no Go toolchain")))
     completion = await ask(made, LINE)
     assert completion.candidates == ()
-    assert completion.degraded == ("facts", "check")
+    assert completion.degraded == ("check",)
 
 
 async def test_unchecked_text_is_shown_where_the_user_switched_the_check_off() -> None:
@@ -267,9 +270,7 @@ async def test_every_stage_that_ran_is_timed_and_tokens_are_counted() -> None:
     made, _ = pipeline(["alpha"])
     completion = await ask(made, LINE)
     stages = [timing.stage for timing in completion.timings]
-    assert stages == [
-        *("trigger", "context", "reuse", "facts", "prompt", "generate", "postprocess", "check", "rank", "points")
-    ]
+    assert stages == [*("trigger", "context", "reuse", "prompt", "generate", "postprocess", "check", "rank", "points")]
     assert completion.prompt_tokens > 0 and completion.generated_tokens == 1
 
 

@@ -72,7 +72,7 @@ ABLATIONS = (
     Variant("no second draw", "nothing is drawn when the first answer fails", Stages(second_draw=False)),
     Variant("no trimming", "no end of hole, in generation or after", Stages(trim=False)),
     Variant("no filters", "the model's text as it is, then checked", Stages(trim=False, filters=False)),
-    Variant("no facts", "the prompt does not say what the place asks for", Stages(facts=False)),
+    Variant("no facts", "a second draw is not told what the place asks for", Stages(facts=False)),
     Variant(
         "types at the end",
         "types only check and cut back",
