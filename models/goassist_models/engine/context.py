@@ -30,6 +30,18 @@ class _GivenUp(DecodeFailed):
 _ABORTED = 2  # what llama_decode returns then
 
 
+# Fewer tokens than this are read again as soon as they are kept.
+_WORTH_KEEPING = 64
+# Cells left for what is generated behind a prompt, by several sequences together.
+_ROOM_TO_GROW = 768
+
+
+def _common(first: Sequence[int], second: Sequence[int]) -> int:
+    """Length of what two sequences of tokens begin with alike."""
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(first), len(second)))
+
+
 @dataclass(frozen=True, slots=True)
 class PromptRead:
     """What a prompt read came to: the logits after its last token (None when cancelled), and its cost."""
@@ -40,16 +52,20 @@ class PromptRead:
 
 
 class Context:
-    """One llama context of several sequences; `chunk_tokens` are read between two looks at the stop flag."""
+    """One llama context of several sequences; `chunk_tokens` are read between two looks at the stop flag.
+
+    Sequence 0 holds the prompt, those up to `sequences` grow beside it, and `places` more keep prompts of other places:
+    who goes back to one finds it read. All share `n_ctx` cells; the oldest kept ones make room.
+    """
 
     def __init__(
-        self, library: Any, model: Any, *, n_ctx: int, sequences: int, threads: int, chunk_tokens: int
+        self, library: Any, model: Any, *, n_ctx: int, sequences: int, threads: int, chunk_tokens: int, places: int = 0
     ) -> None:
         self._library = library
         parameters = library.llama_context_default_params()
         parameters.n_ctx = n_ctx
         parameters.n_batch = parameters.n_ubatch = max(chunk_tokens, sequences)
-        parameters.n_seq_max = sequences
+        parameters.n_seq_max = sequences + places + bool(places)
         parameters.n_threads = parameters.n_threads_batch = threads
         parameters.kv_unified = True
         parameters.no_perf = True
@@ -73,6 +89,10 @@ class Context:
         self.cells: list[int] = []
         # The last prompt and the logits behind it: while a word is being typed that is healed, it is the same prompt.
         self._end: tuple[list[int], Logits] | None = None
+        # Sequences of other places with their tokens, the one that was used last at the end; and the free ones: one more
+        # than places, so that the place that is left is kept before another is taken up.
+        self._kept: list[tuple[int, list[int]]] = []
+        self._free = list(range(sequences, parameters.n_seq_max))
 
     def close(self) -> None:
         """Free the native context; nothing may be called after it."""
@@ -88,6 +108,8 @@ class Context:
         """Forget all cells."""
         self._library.llama_memory_clear(self._memory, True)
         self.cells.clear()
+        self._free += [sequence for sequence, _ in self._kept]
+        self._kept.clear()
 
     def read_prompt(self, tokens: Sequence[int], stopped: Callable[[], bool]) -> PromptRead:
         """Make sequence 0 hold exactly `tokens`, reading only what its cells do not share with them.
@@ -95,11 +117,8 @@ class Context:
         What a cancelled read has done stays in the cells: the next prompt continues from there.
         """
         start_s = time.perf_counter()
-        shared = 0
-        for kept, wanted in zip(self.cells, tokens, strict=False):
-            if kept != wanted:
-                break
-            shared += 1
+        self._go_to(tokens)
+        shared = _common(self.cells, tokens)
         if shared == len(tokens) and self._end is not None and self._end[0] == list(tokens):
             self._trim(shared)
             return PromptRead(self._end[1], 0, (time.perf_counter() - start_s) * 1000)
@@ -127,6 +146,40 @@ class Context:
         logits = self._logits(len(part) - 1).copy()
         self._end = (list(tokens), logits)
         return PromptRead(logits, len(tokens) - shared, (time.perf_counter() - start_s) * 1000)
+
+    def _go_to(self, tokens: Sequence[int]) -> None:
+        """Keep the cells of the place that is left, if it is left, and take up those of the place gone to."""
+        shared = _common(self.cells, tokens)
+        if not self._free and not self._kept:
+            return
+        found = max(self._kept, key=lambda place: _common(place[1], tokens), default=None)
+        if found is not None and _common(found[1], tokens) < shared + _WORTH_KEEPING:
+            found = None
+        if len(self.cells) - shared >= _WORTH_KEEPING:
+            self._keep(but=found)
+        if found is not None:
+            self._library.llama_memory_seq_rm(self._memory, 0, -1, -1)
+            self._library.llama_memory_seq_cp(self._memory, found[0], 0, -1, -1)
+            self.cells = list(found[1])
+            self._drop(found)
+        while self._kept and sum(len(cells) for _, cells in self._kept) + len(tokens) + _ROOM_TO_GROW > self.n_ctx:
+            self._drop(self._kept[0])
+
+    def _keep(self, but: tuple[int, list[int]] | None) -> None:
+        """Give the cells of sequence 0 to one of the kept sequences too; `but` that is not the one that makes room."""
+        for place in [place for place in self._kept if _common(place[1], self.cells) == len(place[1])]:
+            if place is not but:
+                self._drop(place)  # what it holds is the beginning of this one
+        if len(self._free) == (but is None):
+            self._drop(next(place for place in self._kept if place is not but))
+        sequence = self._free.pop()
+        self._library.llama_memory_seq_cp(self._memory, 0, sequence, -1, -1)
+        self._kept.append((sequence, list(self.cells)))
+
+    def _drop(self, place: tuple[int, list[int]]) -> None:
+        self._library.llama_memory_seq_rm(self._memory, place[0], -1, -1)
+        self._kept.remove(place)
+        self._free.append(place[0])
 
     def _trim(self, length: int) -> None:
         """Drop sequence 0's cells from position `length` on."""

@@ -46,6 +46,7 @@ _T = TypeVar("_T")
 class LlamaSettings:
     """How to run a model. `threads` None: one less than the usable cores, but both of two.
 
+    `sequences`: the most that are generated at once; `places`: how many other prompts are kept read besides.
     `chunk_tokens`: how many prompt tokens are read in one decode; a cancel ends it in its middle, and it is done again.
     `heal_words`: in healed forms take back the whole word before the cursor, else its last token alone.
     `preflight`: evaluate a few tokens in a child process first, so that a crash there is an error here.
@@ -53,6 +54,7 @@ class LlamaSettings:
 
     n_ctx: int = 4096
     sequences: int = 4
+    places: int = 3
     threads: int | None = None
     chunk_tokens: int = 128
     heal_words: bool = True
@@ -203,6 +205,7 @@ class LlamaEngine:
             sequences=self.settings.sequences,
             threads=self.settings.threads or (cores - 1 if cores > 2 else cores),
             chunk_tokens=self.settings.chunk_tokens,
+            places=self.settings.places,
         )
         # The first evaluation faults the weights in and allocates: better now than in the first answer.
         self._context.read_prompt([self.vocabulary.special(infill.prefix)], self._stopping.is_set)
