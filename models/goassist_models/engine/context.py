@@ -89,7 +89,7 @@ class Context:
         self.cells: list[int] = []
         # The last prompt and the logits behind it: while a word is being typed that is healed, it is the same prompt.
         self._end: tuple[list[int], Logits] | None = None
-        # Sequences of other places with their tokens, the one that was used last last; and the free ones, one more
+        # Sequences of other places with their tokens, the latest used at the end; and the free ones, one more
         # than places, so that the place that is left is kept before another is taken up.
         self._kept: list[tuple[int, list[int]]] = []
         self._free = list(range(sequences, parameters.n_seq_max))
