@@ -24,10 +24,13 @@ BLOCK = FUNCTION % "\tn++\n\t<CURSOR>"
 
 
 def pipeline(
-    said: Sequence[str] | Exception, checker: Checker | None = None, settings: Settings | None = None
+    said: Sequence[str] | Exception,
+    checker: Checker | None = None,
+    settings: Settings | None = None,
+    stages: Stages | None = None,
 ) -> tuple[CompletionPipeline, FakeEngine]:
     engine = FakeEngine(said)
-    return CompletionPipeline(engine, checker or FakeChecker(), settings or Settings()), engine
+    return CompletionPipeline(engine, checker or FakeChecker(), settings or Settings(), stages), engine
 
 
 async def ask(
@@ -123,14 +126,14 @@ async def test_a_failed_candidate_is_said_otherwise_from_where_it_failed() -> No
 
 async def test_a_second_draw_is_told_what_the_place_asks_for() -> None:
     checker = FakeChecker(bad="broken", wanted=Wanted("string", "take(s string)"))
-    made, engine = pipeline(["broken"], checker)
+    made, engine = pipeline(["broken"], checker, stages=Stages(facts=True))
     completion = await ask(made, LINE)
     assert completion.prompt_notes == ("take(s string) // want string",)
     first, second = (request for request in engine.requests if request.resume is None)
     assert "want" not in first.prompt.noted_prefix
     assert "\t// take(s string) // want string\n" in second.prompt.noted_prefix
     assert (second.n, second.temperature) == (SECOND_DRAW, 0.0)
-    made, engine = pipeline(["broken()\n"], checker)
+    made, engine = pipeline(["broken()\n"], checker, stages=Stages(facts=True))
     assert (await ask(made, BLOCK)).prompt_notes == ()
     assert all(request.prompt.note == "" for request in engine.requests)
 

@@ -30,7 +30,6 @@ from goassist_models.infill import FORMS, InfillPrompt
 _LOADING_LIMIT_S = 180.0
 _ALL_ON = Stages()
 _ALL_OFF = Stages(
-    facts=False,
     trim=False,
     filters=False,
     names=False,
@@ -72,11 +71,11 @@ ABLATIONS = (
     Variant("no second draw", "nothing is drawn when the first answer fails", Stages(second_draw=False)),
     Variant("no trimming", "no end of hole, in generation or after", Stages(trim=False)),
     Variant("no filters", "the model's text as it is, then checked", Stages(trim=False, filters=False)),
-    Variant("no facts", "a second draw is not told what the place asks for", Stages(facts=False)),
+    Variant("with facts", "a second draw is told what the place asks for", Stages(facts=True)),
     Variant(
         "types at the end",
         "types only check and cut back",
-        Stages(facts=False, names=False, fixes=False, repair=False, imports=False),
+        Stages(names=False, fixes=False, repair=False, imports=False),
     ),
     Variant("no healing", "the last word typed is not taken back", healed=False),
     Variant("trained order", "prefix, suffix, middle, not healed", settings={"infill_form": "psm"}, healed=False),
