@@ -13,12 +13,18 @@ from typing import Literal
 
 TokenKind = Literal["comment", "string", "open", "close", "word", "newline", "operator"]
 
-_TOKEN = re.compile(
-    r"""
+_NESTING = r"""
       (?P<comment>//[^\n]*|/\*(?:.*?\*/|.*\Z))
     | (?P<string>"(?:\\[^\n]|[^"\\\n])*(?:"|\\?(?=\n|\Z))|`[^`]*(?:`|\Z)|'(?:\\[^\n]|[^'\\\n])*(?:'|\\?(?=\n|\Z)))
     | (?P<open>[({\[])
     | (?P<close>[)}\]])
+"""
+# No other token holds a character that begins one of these behind its first: searched for alone they are the same ones,
+# and a function of ten thousand lines is read between two keys.
+_NESTING_TOKEN = re.compile(_NESTING, re.VERBOSE | re.DOTALL)
+_TOKEN = re.compile(
+    _NESTING
+    + r"""
     | (?P<word>\w+)
     | (?P<newline>\n)
     | (?P<operator><<=|>>=|&\^=|\.\.\.|&&|\|\||<-|\+\+|--|==|!=|<=|>=|:=|[-+*/%&|^]=|<<|>>|&\^|[^\s\w])
@@ -94,10 +100,12 @@ class Token:
 
 def tokens(text: str, start: int = 0) -> Iterator[Token]:
     """All tokens of `text` from `start` on, in order; white space other than newlines is passed over."""
-    for match in _TOKEN.finditer(text, start):
-        kind = match.lastgroup
-        assert kind is not None
-        yield Token(kind, match.start(), match.end(), match.group())  # type: ignore[arg-type]
+    return map(_token, _TOKEN.finditer(text, start))
+
+
+def _token(match: re.Match[str]) -> Token:
+    assert match.lastgroup is not None
+    return Token(match.lastgroup, match.start(), match.end(), match.group())  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +135,14 @@ def open_brackets(text: str) -> tuple[Token, ...]:
 def _unmatched(text: str) -> tuple[list[Token], list[str]]:
     closers: list[str] = []
     opened: list[Token] = []
-    for token in tokens(text):
-        if token.kind == "open":
-            opened.append(token)
-        elif token.kind == "close":
-            if opened and CLOSER_OF[opened[-1].text] == token.text:
+    for match in _NESTING_TOKEN.finditer(text):
+        if match.lastgroup == "open":
+            opened.append(_token(match))
+        elif match.lastgroup == "close":
+            if opened and CLOSER_OF[opened[-1].text] == match.group():
                 opened.pop()
             else:
-                closers.append(token.text)
+                closers.append(match.group())
     return opened, closers
 
 
@@ -157,9 +165,10 @@ def open_literal(text: str) -> str | None:
 
     A backslash before the quote says that `text` ends in one: the next character is escaped.
     """
-    last = next(iter(deque(tokens(text), maxlen=1)), None)
-    if last is None or last.end != len(text):
+    match = next(iter(deque(_NESTING_TOKEN.finditer(text), maxlen=1)), None)
+    if match is None or match.end() != len(text):
         return None
+    last = _token(match)
     if last.kind == "comment":
         if last.text.startswith("//"):
             return "//"

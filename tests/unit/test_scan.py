@@ -46,6 +46,12 @@ def test_a_token_is_its_span_of_the_text(text: str) -> None:
 
 
 @given(GO_LIKE)
+def test_brackets_and_literals_found_alone_are_those_among_all_tokens(text: str) -> None:
+    among_all = [token for token in scan.tokens(text) if token.kind in ("comment", "string", "open", "close")]
+    assert [scan._token(match) for match in scan._NESTING_TOKEN.finditer(text)] == among_all
+
+
+@given(GO_LIKE)
 def test_the_closers_needed_leave_nothing_open(text: str) -> None:
     last = [*scan.tokens(text)][-1:]
     if not last or last[0].closed:
