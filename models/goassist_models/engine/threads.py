@@ -1,14 +1,26 @@
-"""How many cores this process may use, containers' limits included.
+"""How many cores this process may use, containers' limits included, and with how many threads a model is quickest.
 
-Used by the llama engine to choose its number of threads.
+Used by the llama engine to choose the number of threads that it starts with; pace.py goes on from there.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+from goassist_index.cachedir import cache_dir
+from goassist_index.errors import ConfigError, ModelError
+
+_log = logging.getLogger(__name__)
+
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_MEASURED_DECODES = 5
+# How much quicker all cores must be than all but one to be worth the last: it keeps the editor's own work quick.
+_WORTH = 1.1
+_KEPT_CHOICES = 32
 
 
 def usable_cores() -> int:
@@ -21,3 +33,61 @@ def usable_cores() -> int:
     except (OSError, ValueError):
         pass  # no such file outside of Linux's unified control groups
     return max(1, cores)
+
+
+def start_threads(cores: int, key: Callable[[], str], decode_ms: Callable[[int], float]) -> int:
+    """Threads to begin with: of two cores or fewer all, else all or all but one, whichever decodes quicker here.
+
+    `decode_ms` decodes one token with some threads and returns its milliseconds. Measured once for each `key()` (see
+    `choice_key`), by the quickest of a few: what else runs while an editor starts says nothing of later.
+    """
+    if cores <= 2:
+        return cores
+    name = key()
+    kept = _choices().get(name)
+    if kept is not None and 1 <= kept <= cores:
+        return kept
+    took_ms: dict[int, float] = {}
+    for threads in (cores - 1, cores):
+        decode_ms(threads)  # the first one wakes the threads up
+        took_ms[threads] = min(decode_ms(threads) for _ in range(_MEASURED_DECODES))
+    chosen = cores if took_ms[cores] * _WORTH < took_ms[cores - 1] else cores - 1
+    measured = ", ".join(f"{ms:.1f} ms with {threads}" for threads, ms in took_ms.items())
+    _log.info("%d threads of %d cores: a token takes %s", chosen, cores, measured)
+    _keep(name, chosen)
+    return chosen
+
+
+def choice_key(model: Path, cores: int) -> str:
+    """What a measured choice holds for: a model file, a number of cores, a processor and a build of the library."""
+    from goassist_models import native, preflight
+
+    try:
+        status = model.stat()
+    except OSError as error:
+        raise ModelError(f"the model file cannot be read ({error.strerror or error})", path=str(model)) from error
+    file = f"{model} {status.st_size} {status.st_mtime_ns}"
+    return f"{file} {cores} {native.features_key()} {preflight.library_digest()}"
+
+
+def _choices() -> dict[str, int]:
+    try:
+        kept = json.loads((cache_dir() / "threads.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, ConfigError):
+        return {}
+    return {key: threads for key, threads in kept.items() if type(threads) is int} if isinstance(kept, dict) else {}
+
+
+def _keep(key: str, threads: int) -> None:
+    """Remember a choice; a cache that cannot be written only costs the next start its measurement again."""
+    others = [(old, count) for old, count in _choices().items() if old != key]
+    fresh: Path | None = None
+    try:
+        file = cache_dir() / "threads.json"
+        fresh = file.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps(dict([*others, (key, threads)][-_KEPT_CHOICES:]), indent=1), encoding="utf-8")
+        fresh.replace(file)
+    except (OSError, ConfigError) as error:
+        _log.info("the number of threads is not kept: %s", error)
+        if fresh is not None:
+            fresh.unlink(missing_ok=True)
