@@ -46,7 +46,12 @@ class Settings:
     engine_url: str = _setting(
         "", "Base address of an OpenAI-compatible completions server to use in place of a local model."
     )
-    threads: int = _setting(0, "Threads for the local model; 0 measures and leaves a core free.", low=0, high=256)
+    threads: int = _setting(
+        0,
+        "Threads for the local model; 0 takes what is measured quickest here, and less while other programs work.",
+        low=0,
+        high=256,
+    )
     context_tokens: int = _setting(
         640, "Prompt budget in tokens, prefix, suffix and repository context together.", low=128, high=32768
     )

@@ -29,7 +29,7 @@ from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Options, Settings, resolve
 from goassist_lsp.stages import Stages
 from goassist_lsp.types import DocumentSnapshot
-from goassist_models.engine import CancelToken, Engine, GenerateRequest, Generation
+from goassist_models.engine import CancelToken, Engine, EngineSpeed, GenerateRequest, Generation
 from goassist_models.evaluate import humaneval
 from goassist_models.evaluate.example import Answer
 from goassist_models.evaluate.humaneval import Judgement, Problem
@@ -231,6 +231,11 @@ class Draws:
     def model_name(self) -> str:
         """The model's name."""
         return self._engine.model_name
+
+    @property
+    def speed(self) -> EngineSpeed:
+        """The speed of the engine below."""
+        return self._engine.speed
 
     def count_tokens(self, text: str) -> int:
         """Length of `text` in tokens."""

@@ -22,7 +22,7 @@ from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Options, Settings, resolve
 from goassist_lsp.stages import Stages
 from goassist_lsp.types import Completion, DocumentSnapshot
-from goassist_models.engine import CancelToken, Engine, GenerateRequest, Generation
+from goassist_models.engine import CancelToken, Engine, EngineSpeed, GenerateRequest, Generation
 from goassist_models.evaluate.example import Answer, Edit, Question, System
 from goassist_models.infill import FORMS, InfillPrompt
 
@@ -238,6 +238,11 @@ class Remembering:
         """The model's name."""
         return self._engine.model_name
 
+    @property
+    def speed(self) -> EngineSpeed:
+        """The speed of the engine below."""
+        return self._engine.speed
+
     def count_tokens(self, text: str) -> int:
         """Length of `text` in tokens."""
         return self._engine.count_tokens(text)
@@ -269,6 +274,11 @@ class Unhealed:
     def model_name(self) -> str:
         """The model's name."""
         return self._engine.model_name
+
+    @property
+    def speed(self) -> EngineSpeed:
+        """The speed of the engine below."""
+        return self._engine.speed
 
     def count_tokens(self, text: str) -> int:
         """Length of `text` in tokens."""

@@ -3,6 +3,7 @@
 from goassist_models.engine.base import (
     CancelToken,
     Engine,
+    EngineSpeed,
     FinishReason,
     GenerateRequest,
     Generation,
@@ -15,6 +16,7 @@ from goassist_models.engine.base import (
 __all__ = [
     "CancelToken",
     "Engine",
+    "EngineSpeed",
     "FinishReason",
     "GenerateRequest",
     "Generation",

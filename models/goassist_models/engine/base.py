@@ -119,12 +119,36 @@ class Step:
     end: int
 
 
+@dataclass(slots=True)
+class EngineSpeed:
+    """Measured speeds in tokens a second, 0 while unknown: prompt reading, and one sequence's generation."""
+
+    read_tokens_per_s: float = 0.0
+    generate_tokens_per_s: float = 0.0
+
+    def read(self, tokens: int, ms: float) -> None:
+        """Take in a prompt read; one that the clock did not see says nothing."""
+        if ms > 0:
+            self.read_tokens_per_s = tokens / ms * 1000
+
+    def generated(self, ms: float) -> None:
+        """Take in one token's decode, in a mean over the last ten or so."""
+        if ms > 0:
+            known, now = self.generate_tokens_per_s, 1000 / ms
+            self.generate_tokens_per_s = 0.9 * known + 0.1 * now if known else now
+
+
 class Engine(Protocol):
     """Turns prompts into text. One prompt at a time; calls queue up in order."""
 
     @property
     def model_name(self) -> str:
         """What to call the model in reports."""
+        ...
+
+    @property
+    def speed(self) -> EngineSpeed:
+        """How fast it has been; unknown where the model runs elsewhere."""
         ...
 
     def count_tokens(self, text: str) -> int:

@@ -7,6 +7,7 @@ prompt is read only from where it first differs; the other sequences live for on
 from __future__ import annotations
 
 import ctypes
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,11 @@ import numpy as np
 
 from goassist_index.errors import ModelError
 from goassist_models.engine.sampling import Logits
+
+_log = logging.getLogger(__name__)
+
+# Where memory is short, fewer tokens than asked for are held, but not fewer than an answer to a usual prompt takes.
+LEAST_TOKENS = 1024
 
 
 class DecodeFailed(ModelError):
@@ -56,6 +62,9 @@ class Context:
 
     Sequence 0 holds the prompt, those up to `sequences` grow beside it, and `places` more keep prompts of other places:
     who goes back to one finds it read. All share `n_ctx` cells; the oldest kept ones make room.
+
+    `n_ctx` is what it really holds: where memory is short, less than was asked for. Raises ModelError where there is
+    none even for LEAST_TOKENS.
     """
 
     def __init__(
@@ -70,11 +79,17 @@ class Context:
         parameters.kv_unified = True
         parameters.no_perf = True
         self._context = library.llama_init_from_model(model, parameters)
+        while not self._context and parameters.n_ctx > LEAST_TOKENS:
+            parameters.n_ctx = max(LEAST_TOKENS, parameters.n_ctx // 2)
+            self._context = library.llama_init_from_model(model, parameters)
         if not self._context:
             raise ModelError(
-                f"the native library could not make a context of {n_ctx} tokens",
-                cure="Free some memory or use a smaller context",
+                f"the native library could not make a context of {parameters.n_ctx:,} tokens",
+                cure="Free some memory or use a smaller model",
             )
+        if parameters.n_ctx < n_ctx:
+            _log.warning("memory is short: the model's context holds %d tokens, not %d", parameters.n_ctx, n_ctx)
+        self.threads = threads
         self.n_ctx: int = library.llama_n_ctx(self._context)
         self._memory = library.llama_get_memory(self._context)
         self._vocab_size: int = library.llama_vocab_n_tokens(library.llama_model_get_vocab(model))
@@ -99,6 +114,20 @@ class Context:
         self._library.llama_batch_free(self._batch)
         self._library.llama_free(self._context)
         self._context = None
+
+    def use_threads(self, threads: int) -> None:
+        """Work with that many threads from the next decode on."""
+        if threads != self.threads:
+            _log.debug("%d threads after %d", threads, self.threads)
+            self._library.llama_set_n_threads(self._context, threads, threads)
+            self.threads = threads
+
+    def time_decode(self, token: int, threads: int) -> float:
+        """Milliseconds that one `token` at the end of sequence 0 takes with `threads`."""
+        self.use_threads(threads)
+        start_s = time.perf_counter()
+        self.step([(0, token, len(self.cells))])
+        return (time.perf_counter() - start_s) * 1000
 
     def give_up(self) -> None:
         """End a prompt read that is under way at its next operation. May be called from any thread."""

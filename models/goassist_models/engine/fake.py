@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from goassist_index.errors import ModelError
 from goassist_models.engine.base import (
     CancelToken,
+    EngineSpeed,
     FinishReason,
     GenerateRequest,
     Generation,
@@ -52,6 +53,7 @@ class FakeEngine:
         self._turn = asyncio.Lock()
         self._closed = False
         self.requests: list[GenerateRequest] = []
+        self.speed = EngineSpeed()
 
     @property
     def model_name(self) -> str:

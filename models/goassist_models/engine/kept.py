@@ -13,7 +13,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from goassist_models.engine.base import CancelToken, Engine, FinishReason, GenerateRequest, Generation, Step
+from goassist_models.engine.base import (
+    CancelToken,
+    Engine,
+    EngineSpeed,
+    FinishReason,
+    GenerateRequest,
+    Generation,
+    Step,
+)
 
 # How long a generation goes on that nobody waits for. Any request that it does not answer ends it at once; who is
 # answered by what was shown before does not ask, and will when that is used up.
@@ -103,6 +111,11 @@ class KeptEngine:
     def model_name(self) -> str:
         """The model's name."""
         return self._engine.model_name
+
+    @property
+    def speed(self) -> EngineSpeed:
+        """The speed of the engine below."""
+        return self._engine.speed
 
     def count_tokens(self, text: str) -> int:
         """Length of `text` in tokens."""

@@ -16,6 +16,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,13 +25,15 @@ import numpy as np
 
 from goassist_index.errors import GoassistError, ModelError
 from goassist_models import gguf_header, native
-from goassist_models.engine.base import CancelToken, GenerateRequest, Generation, GenerationTimings
+from goassist_models.engine.base import CancelToken, EngineSpeed, GenerateRequest, Generation, GenerationTimings
 from goassist_models.engine.context import Context, DecodeFailed
 from goassist_models.engine.jobs import Job, settle
 from goassist_models.engine.library import load_library, load_model
+from goassist_models.engine.pace import ThreadPace
+from goassist_models.engine.power import Power
 from goassist_models.engine.sampling import Logits, choose
 from goassist_models.engine.sequence import GrowingSequence, ScoredText, token_logprob
-from goassist_models.engine.threads import usable_cores
+from goassist_models.engine.threads import choice_key, start_threads, usable_cores
 from goassist_models.engine.vocabulary import Vocabulary
 from goassist_models.infill import InfillPrompt, tokens_of
 
@@ -44,7 +47,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class LlamaSettings:
-    """How to run a model. `threads` None: one less than the usable cores, but both of two.
+    """How to run a model. `threads` None: as many as are quickest here, fewer while other programs want the cores.
 
     `sequences`: the most that are generated at once; `places`: how many other prompts are kept read besides.
     `chunk_tokens`: how many prompt tokens are read in one decode; a cancel ends it in its middle, and it is done again.
@@ -61,14 +64,6 @@ class LlamaSettings:
     preflight: bool = True
 
 
-@dataclass(slots=True)
-class EngineSpeed:
-    """Measured speeds in tokens a second, 0 while unknown: prompt reading, and one sequence's generation."""
-
-    read_tokens_per_s: float = 0.0
-    generate_tokens_per_s: float = 0.0
-
-
 class LlamaEngine:
     """A model in this process. Make it with `await LlamaEngine.load(path)`; `close()` it when done."""
 
@@ -81,6 +76,8 @@ class LlamaEngine:
         self._thread = threading.Thread(target=self._work, name="goassist-engine", daemon=True)
         self._started: asyncio.Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._power = Power()
+        self._pace: ThreadPace | None = None  # none where the settings say how many threads
         self._library: Any = None
         self._model: Any = None
         self.vocabulary: Vocabulary
@@ -203,12 +200,19 @@ class LlamaEngine:
             self._model,
             n_ctx=self.settings.n_ctx,
             sequences=self.settings.sequences,
-            threads=self.settings.threads or (cores - 1 if cores > 2 else cores),
+            threads=self.settings.threads or cores,
             chunk_tokens=self.settings.chunk_tokens,
             places=self.settings.places,
         )
         # The first evaluation faults the weights in and allocates: better now than in the first answer.
-        self._context.read_prompt([self.vocabulary.special(infill.prefix)], self._stopping.is_set)
+        token = self.vocabulary.special(infill.prefix)
+        self._context.read_prompt([token], self._stopping.is_set)
+        if not self.settings.threads:
+            key = partial(choice_key, self.path, cores)
+            self._threads = start_threads(cores, key, partial(self._context.time_decode, token))
+            self._context.clear()
+            self._context.use_threads(self._threads)
+            self._pace = ThreadPace(self._threads)
 
     def _answer(self, job: Job[Any]) -> None:
         """Run one job and hand its result, or its error, to its loop."""
@@ -244,7 +248,7 @@ class LlamaEngine:
         finally:
             cancel.heard_by(None)
         if read.read_tokens >= _TELLING_TOKENS:
-            self.speed.read_tokens_per_s = read.read_tokens / read.read_ms * 1000
+            self.speed.read(read.read_tokens, read.read_ms)
         sequences = [
             GrowingSequence(
                 index,
@@ -322,10 +326,15 @@ class LlamaEngine:
                 ]
             )
             if len(live) == 1:
-                speed = 1 / (time.perf_counter() - start_s)
-                known = self.speed.generate_tokens_per_s
-                self.speed.generate_tokens_per_s = 0.9 * known + 0.1 * speed if known else speed
+                self._decoded((time.perf_counter() - start_s) * 1000)
         self._context.join(len(sequences))
+
+    def _decoded(self, ms: float) -> None:
+        """Take in what the decode of one token took: it says how fast we are, and whether others want the cores."""
+        self.speed.generated(ms)
+        if self._pace is not None:
+            self._pace.allow(self._threads - self._power.on_battery)
+            self._context.use_threads(self._pace.decoded(ms, self._context.threads, time.monotonic()))
 
     def _extend(
         self, sequence: GrowingSequence, row: Logits, limit: int, request: GenerateRequest, barred: frozenset[int]

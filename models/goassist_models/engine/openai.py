@@ -20,7 +20,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from goassist_index.errors import ModelError
-from goassist_models.engine.base import CancelToken, FinishReason, GenerateRequest, Generation, GenerationTimings
+from goassist_models.engine.base import (
+    CancelToken,
+    EngineSpeed,
+    FinishReason,
+    GenerateRequest,
+    Generation,
+    GenerationTimings,
+)
 from goassist_models.infill import FAMILIES, InfillPrompt, InfillTokens, render
 
 if TYPE_CHECKING:
@@ -80,6 +87,7 @@ class OpenAIEngine:
         self._turn = asyncio.Lock()
         self._client: httpx2.AsyncClient | None = None
         self._closed = False
+        self.speed = EngineSpeed()  # never told: its tokens are another machine's work
 
     @property
     def model_name(self) -> str:
