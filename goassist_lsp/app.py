@@ -7,17 +7,17 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import psutil
-
 from goassist_index.errors import CheckerUnavailable, GoassistError, ModelError
 from goassist_index.workspace import module_problem
 from goassist_lsp.check.typecheck import TypeChecker
 from goassist_lsp.explain import explanation, session_report
+from goassist_lsp.fitness import Fitness
 from goassist_lsp.history import History
 from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Settings
 from goassist_lsp.types import Checker, Completion, DocumentSnapshot, Pace
 from goassist_models.engine import CancelToken, Engine
+from goassist_models.engine.power import Power
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +28,13 @@ class Assistant:
     """One per server: an engine, a type service per workspace folder, the pipeline over both.
 
     Nothing here raises for a missing model or toolchain: the cause is kept in `problems`, and requests come back
-    with that as their skip reason.
+    with that as their skip reason. `advice` is what works, but not well.
     """
 
     def __init__(self, settings: Settings, *, engine: Engine | None = None, checker: Checker | None = None) -> None:
         self.settings = settings
         self.problems: list[GoassistError] = []
+        self.advice: list[GoassistError] = []
         self.types_ready = checker is not None
         self._engine = engine
         self._own_engine = engine is None
@@ -41,6 +42,8 @@ class Assistant:
         self._checker: Checker | None = checker if checker is not None else self._types
         self._pipeline = CompletionPipeline(engine, self._checker, settings) if engine is not None else None
         self._history = History()
+        self._power = Power()
+        self._fitness = Fitness()
         self._warmed: set[Path] = set()
         self._loaded_ms: dict[Path, float] = {}
         self._folders: Sequence[Path] = ()
@@ -119,6 +122,11 @@ class Assistant:
             raise
         if not completion.cancelled:
             self._history.add(snapshot, offset, completion, self._folders)
+        if completion.generated_tokens and self._engine is not None:
+            slow = self._fitness.answered(self._engine.model_name, self._engine.speed, self.settings.model)
+            if slow is not None:
+                log.info("%s", slow)
+                self.advice.append(slow)
         return completion
 
     async def ahead(self, completion: Completion) -> None:
@@ -126,8 +134,7 @@ class Assistant:
 
         The document must be told anew afterwards: names were looked up in the text that may be.
         """
-        battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
-        if self._pipeline is None or (battery is not None and battery.power_plugged is False):
+        if self._pipeline is None or self._power.on_battery:
             return
         try:
             await self._pipeline.ahead(completion)
@@ -204,7 +211,7 @@ class Assistant:
             "types_ready": self.types_ready,
             "types_loaded_ms": {str(directory): round(ms) for directory, ms in self._loaded_ms.items()},
             "model": self._engine.model_name if self._engine is not None else None,
-            "problems": [str(problem) for problem in self.problems],
+            "problems": [str(problem) for problem in (*self.problems, *self.advice)],
             "types": await self._types.stats() if self._types is not None else {},
             "last": None
             if last is None

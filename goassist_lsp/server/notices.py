@@ -39,6 +39,10 @@ class Notices:
         """A part of the server that cannot work, and the cure."""
         self._tell(str(error), f"goassist: {error}", lsp.MessageType.Error)
 
+    def advice(self, error: GoassistError) -> None:
+        """Something that works, but not well, and what would be better."""
+        self._tell(str(error), f"goassist: {error}", lsp.MessageType.Warning)
+
     def failure(self, doing: str, error: Exception) -> None:
         """A failure inside the server: logged with its traceback every time, said once a place."""
         _log.error("failed at %s", doing, exc_info=error)

@@ -178,9 +178,12 @@ class Session:
         task.add_done_callback(self._tasks.discard)
 
     def tell_problems(self) -> None:
-        """Tell the user of what keeps the assistant from working, once a cause."""
-        for problem in self.assistant.problems if self.assistant is not None else ():
-            self.notices.problem(problem)
+        """Tell the user of what keeps the assistant from working, or from working well, once a cause."""
+        if self.assistant is not None:
+            for problem in self.assistant.problems:
+                self.notices.problem(problem)
+            for advice in self.assistant.advice:
+                self.notices.advice(advice)
 
     # Folders and documents.
 

@@ -125,6 +125,12 @@ def entry_named(name: str) -> ModelEntry:
     raise ConfigError(f"there is no model {name!r} in the registry", cure=f"Use one of {known}, or a GGUF file's path")
 
 
+def next_smaller(size_bytes: int) -> ModelEntry | None:
+    """Return the largest model of the registry that is smaller than `size_bytes`, None when none is."""
+    smaller = [entry for entry in entries() if entry.size_bytes < size_bytes]
+    return max(smaller, key=lambda entry: entry.size_bytes, default=None)
+
+
 def requested(name_or_path: str | None = None) -> ModelEntry | Path:
     """What is meant by a name or path; None: by GOASSIST_MODEL, or the default model when that is not set.
 

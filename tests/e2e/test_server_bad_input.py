@@ -111,6 +111,18 @@ async def test_a_model_that_breaks_down_is_told_with_its_cure() -> None:
         assert client.messages_shown() == ["goassist: the weights are gone. Do something about it."]
 
 
+async def test_a_model_too_slow_for_the_machine_is_named_once() -> None:
+    async with running(FAKE_SERVER) as client:
+        await client.initialize(options={"model": "qwen2.5-coder-1.5b"})
+        for number in range(8):
+            uri = f"file:///m/f{number}.go"
+            client.open(uri, go_file(rate=2.0, say=[f"println({number})"]))
+            assert len(await client.inline(uri, *HOLE)) == 1
+        (message,) = client.messages_shown()
+        assert "is slow on this machine" in message and "model pull qwen2.5-coder-0.5b" in message
+        assert client.stderr == ""
+
+
 async def test_a_problem_at_start_is_told_once() -> None:
     async with running(FAKE_SERVER, {"FAKE_PROBLEM": "the file is damaged"}) as client:
         await client.initialize()

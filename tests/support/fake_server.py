@@ -4,6 +4,8 @@ A first line such as `//fake {"say": ["fmt.Println()"]}` directs every request m
   say       texts that the engine generates
   wait      true: the engine goes on until it is cancelled
   deaf_s    seconds that the engine goes on for, cancelled or not
+  slow_s    seconds that an answer takes, if it is not cancelled
+  rate      tokens a second that the engine is found to generate
   print     written to file descriptor 1 by the "native library"
   fail      message of an exception inside the assistant
   fail_model  message of a ModelError of the engine
@@ -42,6 +44,8 @@ directions: ContextVar[dict[str, Any]] = ContextVar("directions")
 class DirectedEngine(FakeEngine):
     """Does what the document's first line says."""
 
+    answers = 0  # how many it has computed to their end
+
     async def generate(self, request: GenerateRequest, cancel: CancelToken) -> tuple[Generation, ...]:
         if request.idle:  # nobody's request, so nobody's directions
             return (Generation("", "cancelled"),)
@@ -57,8 +61,12 @@ class DirectedEngine(FakeEngine):
             print("engine: stopped", file=sys.stderr, flush=True)
             return (Generation("", "cancelled"),) * request.n
         await asyncio.sleep(asked.get("deaf_s", 0))
-        self._generations = asked.get("say", [])
-        return await super().generate(request, CancelToken() if "deaf_s" in asked else cancel)
+        self._generations = lambda prompt: directions.get().get("say", [])
+        self._delay_s = asked.get("slow_s", 0)
+        self.speed.generate_tokens_per_s = asked.get("rate", 0.0)
+        said = await super().generate(request, CancelToken() if "deaf_s" in asked else cancel)
+        self.answers += any(generation.finish_reason != "cancelled" for generation in said)
+        return said
 
 
 class DirectedChecker(FakeChecker):
@@ -133,7 +141,8 @@ class DirectedAssistant(Assistant):
     async def status(self) -> dict[str, object]:
         child = self.child.pid if self.child is not None else None
         state = await super().status()
-        return {**state, "types_ready": self.begun, "log": self.log, "child": child, "settings": str(self.settings)}
+        told = {"log": self.log, "answers": self._engine.answers if isinstance(self._engine, DirectedEngine) else 0}
+        return {**state, **told, "types_ready": self.begun, "child": child, "settings": str(self.settings)}
 
     async def close(self) -> None:
         await super().close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import psutil
 import pytest
 
 from goassist_lsp import app
@@ -78,7 +79,7 @@ class Battery:
 async def test_nothing_is_said_ahead_on_battery(
     battery: Battery | None, requests: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.psutil, "sensors_battery", lambda: battery, raising=False)
+    monkeypatch.setattr(psutil, "sensors_battery", lambda: battery, raising=False)
     engine = FakeEngine(["alpha"])
     assistant = app.Assistant(Settings(), engine=engine, checker=FakeChecker())
     document, offset = parts(LINE)
