@@ -134,6 +134,50 @@ async def test_what_nobody_waits_for_ends_after_a_grace(monkeypatch: pytest.Monk
     assert len(inner.ended[0]) < 400
 
 
+class Clock:
+    """In place of the module `time`: says what it is told to."""
+
+    def __init__(self) -> None:
+        self.now_s = 7.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+@pytest.mark.parametrize("step_s", [0.0, -5.0])
+async def test_a_clock_that_stands_still_or_goes_back_ends_nothing_that_comes_true(
+    step_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(kept, "time", clock)
+    monkeypatch.setattr(kept, "GRACE_S", 0.0)
+    inner = Slow({"x": "alpha beta", "xb": "eta"})
+    engine = KeptEngine(inner)
+    cancel = CancelToken()
+    first = asyncio.create_task(ask(engine, "x", cancel))
+    await asyncio.sleep(3 * TOKEN_S)
+    cancel.cancel()
+    clock.now_s += step_s
+    await first  # nobody waits, and for all it can tell no time has passed: it goes on to its end
+    assert inner.ended == ["alpha beta"]
+    assert (await ask(engine, "xal")).text == "pha beta"
+    assert (await ask(engine, "xb")).text == "eta"
+    assert inner.asked == ["x", "xb"]
+
+
+async def test_on_a_clock_that_stands_still_what_disagrees_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "time", Clock())
+    inner = Slow({"x": "a" * 500, "xb": "eta"})
+    engine = KeptEngine(inner)
+    cancel = CancelToken()
+    first = asyncio.create_task(ask(engine, "x", cancel))
+    await asyncio.sleep(3 * TOKEN_S)
+    cancel.cancel()
+    assert (await ask(engine, "xb")).text == "eta"
+    assert (await first).text == ""
+    assert len(inner.ended[0]) < 100
+
+
 async def test_patience_ends_with_whole_lines_and_the_rest_follows() -> None:
     inner = Slow({"x": "alpha\nbeta\ngamma and more of it"})
     engine = KeptEngine(inner)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from goassist_lsp.server.rhythm import AT_REST_S, Rhythm
 from goassist_lsp.types import Pace
@@ -27,6 +29,20 @@ def test_one_slow_key_does_not_make_a_slow_typist() -> None:
     for number in range(10):
         rhythm.pace(number * 0.2)
     assert rhythm.pace(9 * 0.2 + 0.9).patience_s < 0.3
+
+
+def test_on_a_clock_that_stands_still_who_asks_again_types_and_gets_the_shortest_patience() -> None:
+    rhythm = Rhythm()
+    assert rhythm.pace(7.0) == Pace(False, AT_REST_S)
+    assert [rhythm.pace(7.0) for _ in range(50)] == [Pace(True, 0.05)] * 50
+    assert rhythm.pace(7.3).typing
+
+
+@given(st.lists(st.floats(-1e6, 1e6)))
+def test_whatever_the_clock_does_patience_is_between_its_bounds(moments_s: list[float]) -> None:
+    rhythm = Rhythm()
+    for now_s in moments_s:
+        assert 0.05 <= rhythm.pace(now_s).patience_s <= AT_REST_S
 
 
 def test_a_clock_that_jumps_back_is_a_rest() -> None:
