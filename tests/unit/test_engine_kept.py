@@ -230,3 +230,33 @@ async def test_what_is_said_ahead_gives_way_at_once() -> None:
     assert (await ask(engine, "y")).text == "beta"
     assert (await ahead).finish_reason == "cancelled"
     assert len(inner.ended[0]) < 100
+
+
+async def test_of_fifty_requests_at_once_for_one_place_one_is_computed_and_the_last_is_answered() -> None:
+    inner = Slow({"x": "alpha"})
+    engine = KeptEngine(inner)
+    cancels = [CancelToken() for _ in range(50)]
+    asked = [asyncio.create_task(ask(engine, "x", cancel)) for cancel in cancels]
+    await asyncio.sleep(0)
+    for cancel in cancels[:-1]:
+        cancel.cancel()  # as the session does when a newer one comes
+    answers = await asyncio.gather(*asked)
+    assert [answer.text for answer in answers] == [""] * 49 + ["alpha"]
+    assert inner.asked == ["x"]
+
+
+async def test_of_fifty_requests_at_once_for_fifty_places_only_the_last_is_said_to_its_end() -> None:
+    places = [f"{number:02}" for number in range(50)]
+    inner = Slow({place: "alpha" * 20 for place in places})
+    engine = KeptEngine(inner)
+    cancels = [CancelToken() for _ in places]
+    asked = []
+    for number, place in enumerate(places):
+        if number:
+            cancels[number - 1].cancel()
+        asked.append(asyncio.create_task(ask(engine, place, cancels[number])))
+        await asyncio.sleep(0)
+    answers = await asyncio.gather(*asked)
+    assert [answer.text for answer in answers] == [""] * 49 + ["alpha" * 20]
+    assert inner.ended[-1] == "alpha" * 20
+    assert all(len(said) <= 2 for said in inner.ended[:-1])
