@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -206,43 +205,6 @@ async def test_while_a_word_is_typed_that_is_taken_back_nothing_is_read(deep: Ll
     fresh_engine = await LlamaEngine.load(random_path, SETTINGS)
     assert (await ask(fresh_engine, prefix, max_tokens=9)).text == second.text
     await fresh_engine.close()
-
-
-PLACES_SETTINGS = LlamaSettings(n_ctx=2048, sequences=2, places=2, threads=1, chunk_tokens=16, preflight=False)
-
-
-def place_text(number: int) -> str:
-    return f"func f{number}() {{\n" + f"\tfmt.Println({number}, err)\n" * 12 + "\treturn err"
-
-
-async def test_who_goes_back_to_a_place_finds_it_read_and_gets_the_same_text(random_path: Path) -> None:
-    engine = await LlamaEngine.load(random_path, PLACES_SETTINGS)
-    first = [await ask(engine, place_text(number)) for number in (1, 2, 3)]
-    again = [await ask(engine, place_text(number)) for number in (1, 2, 3, 3, 2, 1)]
-    await engine.close()
-    assert all(answer.timings.read_tokens > 64 for answer in first)
-    assert all(answer.timings.read_tokens <= 1 for answer in again)
-    assert all(answer.text for answer in first)
-    assert [answer.text for answer in again] == [first[number].text for number in (0, 1, 2, 2, 1, 0)]
-
-
-async def test_the_place_that_was_left_longest_ago_makes_room(random_path: Path) -> None:
-    engine = await LlamaEngine.load(random_path, PLACES_SETTINGS)
-    for number in (1, 2, 3, 4):
-        await ask(engine, place_text(number))
-    assert (await ask(engine, place_text(3))).timings.read_tokens <= 1
-    assert (await ask(engine, place_text(1))).timings.read_tokens > 64
-    await engine.close()
-
-
-async def test_kept_places_never_take_the_room_that_a_prompt_needs(random_path: Path) -> None:
-    engine = await LlamaEngine.load(random_path, replace(PLACES_SETTINGS, places=9))
-    fresh = await LlamaEngine.load(random_path, replace(PLACES_SETTINGS, places=0))
-    for number in range(30):
-        prefix = place_text(number) * (1 + number % 4)
-        assert (await ask(engine, prefix, n=1)).text == (await ask(fresh, prefix)).text
-    await engine.close()
-    await fresh.close()
 
 
 async def test_a_text_that_gets_unlikely_ends_before_the_token_that_makes_it_so(deep: LlamaEngine) -> None:
