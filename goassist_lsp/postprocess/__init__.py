@@ -20,8 +20,9 @@ ORDER: tuple[Filter, ...] = (
     repeats.drop_repeat_of_lines_above,
     closing.balance_brackets,
     layout.indent_with_tabs,
-    layout.strip_trailing_space,
     layout.drop_comment_only,
+    layout.drop_last_comment,
+    layout.strip_trailing_space,
     layout.drop_blank,
 )
 

@@ -36,6 +36,17 @@ def drop_comment_only(candidate: Candidate, context: CursorContext) -> Candidate
     return None if kinds == {"comment"} else candidate
 
 
+def drop_last_comment(candidate: Candidate, context: CursorContext) -> Candidate:
+    """No comment behind the last code: what an author has to say there, if anything, is anybody's guess."""
+    if context.hole.literal:
+        return candidate
+    found = [token for token in tokens(candidate.insert_text) if token.kind != "newline"]
+    code = [token for token in found if token.kind != "comment"]
+    if not code or found[-1] is code[-1]:
+        return candidate
+    return replace(candidate, insert_text=candidate.insert_text[: code[-1].end])
+
+
 def indent_with_tabs(candidate: Candidate, context: CursorContext) -> Candidate:
     """Go indents with tabs: leading runs of four spaces become one tab (not inside raw strings)."""
     text = candidate.insert_text

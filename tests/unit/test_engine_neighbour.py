@@ -58,6 +58,7 @@ class Told(ThreadPace):
 @pytest.fixture
 async def engine(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LlamaEngine]:
     monkeypatch.setattr(llama, "usable_cores", lambda: 2)
+    monkeypatch.setattr(llama, "start_threads", lambda cores, key, decode_ms: cores)
     monkeypatch.setattr(llama, "ThreadPace", Told)
     loaded = await LlamaEngine.load(path, SETTINGS)
     yield loaded
@@ -80,7 +81,7 @@ async def test_the_next_token_runs_on_the_threads_that_the_pace_wants(engine: Ll
     assert pace.told[:3] == [2, 1, 2]
     library = load_library()
     assert library.llama_n_threads(engine._context._context) == 1
-    assert library.llama_n_threads_batch(engine._context._context) == 1
+    assert library.llama_n_threads_batch(engine._context._context) == 2  # a prompt is read with all of them
 
 
 async def test_on_battery_a_thread_less_is_allowed(engine: LlamaEngine) -> None:

@@ -72,3 +72,21 @@ def test_no_space_is_left_at_the_end_unless_something_follows_it(body: str, text
 )
 def test_space_before_the_cursor_is_not_said_again(body: str, text: str, joined: str) -> None:
     assert filtered(layout.drop_doubled_space, body, text) == joined
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("next() // the next one", "next()"),
+        ("next() // the next one\n", "next()"),
+        ("a() // why\n\tb() /* here */", "a() // why\n\tb()"),
+        ('"// no comment"', '"// no comment"'),
+        ("a()\n\t// more to come\n", "a()"),
+        ("// only this", "// only this"),
+        ("a() ", "a() "),
+    ],
+)
+def test_a_comment_behind_the_last_code_is_left_to_its_author(said: str, left: str) -> None:
+    at = in_function("\t<CURSOR>")
+    shown = layout.drop_last_comment(candidate(said, at), at)
+    assert shown.insert_text.rstrip() == left.rstrip()

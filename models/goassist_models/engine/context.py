@@ -38,6 +38,8 @@ _ABORTED = 2  # what llama_decode returns then
 
 # Fewer tokens than this are read again as soon as they are kept.
 _WORTH_KEEPING = 64
+# Where one thread is as quick as all for a token, so many tokens cost less one by one than together with all threads.
+_READ_SINGLY = 3
 # Cells left for what is generated behind a prompt, by several sequences together.
 _ROOM_TO_GROW = 768
 
@@ -89,7 +91,7 @@ class Context:
             )
         if parameters.n_ctx < n_ctx:
             _log.warning("memory is short: the model's context holds %d tokens, not %d", parameters.n_ctx, n_ctx)
-        self.threads = threads
+        self.threads = self._read_threads = threads
         self.n_ctx: int = library.llama_n_ctx(self._context)
         self._memory = library.llama_get_memory(self._context)
         self._vocab_size: int = library.llama_vocab_n_tokens(library.llama_model_get_vocab(model))
@@ -116,10 +118,13 @@ class Context:
         self._context = None
 
     def use_threads(self, threads: int) -> None:
-        """Work with that many threads from the next decode on."""
+        """Decode single tokens with that many threads from now on; prompts are read with as many as at the start.
+
+        A token waits for memory, and for each thread at the end of each operation; a prompt waits for the processor.
+        """
         if threads != self.threads:
             _log.debug("%d threads after %d", threads, self.threads)
-            self._library.llama_set_n_threads(self._context, threads, threads)
+            self._library.llama_set_n_threads(self._context, threads, self._read_threads)
             self.threads = threads
 
     def time_decode(self, token: int, threads: int) -> float:
@@ -162,7 +167,9 @@ class Context:
                 # Asked after the flag was taken back: a cancel before that is seen here, one after it by the decode.
                 if stopped():
                     return PromptRead(None, at - shared, (time.perf_counter() - start_s) * 1000)
-                part = tokens[at : at + self._chunk]
+                left = len(tokens) - at
+                single = left <= _READ_SINGLY and self.threads < self._read_threads
+                part = tokens[at : at + (1 if single else self._chunk)]
                 self._decode([(0, token, at + i) for i, token in enumerate(part)], last_only=True)
                 self.cells.extend(part)
                 at += len(part)

@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _MEASURED_DECODES = 5
-# How much quicker all cores must be than all but one to be worth the last: it keeps the editor's own work quick.
+# How much quicker more threads must be to be worth their cores: those keep the editor's own work quick, and save power.
 _WORTH = 1.1
 _KEPT_CHOICES = 32
 
@@ -36,22 +36,23 @@ def usable_cores() -> int:
 
 
 def start_threads(cores: int, key: Callable[[], str], decode_ms: Callable[[int], float]) -> int:
-    """Threads to begin with: of two cores or fewer all, else all or all but one, whichever decodes quicker here.
+    """Threads to decode with at first: one, half of the cores, all but one or all, the fewest of those that are quick.
 
     `decode_ms` decodes one token with some threads and returns its milliseconds. Measured once for each `key()` (see
     `choice_key`), by the quickest of a few: what else runs while an editor starts says nothing of later.
     """
-    if cores <= 2:
-        return cores
+    if cores == 1:
+        return 1
     name = key()
     kept = _choices().get(name)
     if kept is not None and 1 <= kept <= cores:
         return kept
     took_ms: dict[int, float] = {}
-    for threads in (cores - 1, cores):
+    for threads in sorted({1, max(1, cores // 2), cores - 1, cores}):
         decode_ms(threads)  # the first one wakes the threads up
         took_ms[threads] = min(decode_ms(threads) for _ in range(_MEASURED_DECODES))
-    chosen = cores if took_ms[cores] * _WORTH < took_ms[cores - 1] else cores - 1
+    best_ms = min(took_ms.values())
+    chosen = min(threads for threads, ms in took_ms.items() if ms <= best_ms * _WORTH)
     measured = ", ".join(f"{ms:.1f} ms with {threads}" for threads, ms in took_ms.items())
     _log.info("%d threads of %d cores: a token takes %s", chosen, cores, measured)
     _keep(name, chosen)
