@@ -126,7 +126,6 @@ class CompletionPipeline:
             await self._engine.generate(replace(request, idle=True), run.cancel)
 
     def _request(self, context: CursorContext, run: Run, *, n: int, pace: Pace | None = None) -> GenerateRequest:
-        typing = pace is not None and pace.typing
         form, budget = self._settings.infill_form, self._settings.context_tokens
         return GenerateRequest(
             prompt=prompt.build(context, form=form, budget_tokens=budget),
@@ -134,7 +133,7 @@ class CompletionPipeline:
             n=n,
             until=stopping.until(context) if self._stages.trim else None,
             refuses=self._guide(context, run),
-            least_logprob=worth.least_logprob(self._settings.eagerness, typing=typing),
+            least_logprob=worth.least_logprob(self._settings.eagerness, pace),
             patience=stopping.patience(context, pace) if pace is not None else None,
         )
 

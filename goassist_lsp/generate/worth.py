@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import math
 
+from goassist_lsp.types import Pace
+
+# How long an answer may take where all of the least chance is asked for.
+_QUICK_S = 0.15
 # By the user's word, while one types and at rest. Set on development bodies (models/LOG.md).
 _LEAST_CHANCE = {"eager": (0.05, 0.0), "balanced": (0.25, 0.0), "quiet": (0.5, 0.25)}
 
 
-def least_logprob(eagerness: str, *, typing: bool) -> float:
-    """Natural log of the least chance with which a text is shown, -inf for any."""
+def least_logprob(eagerness: str, pace: Pace | None) -> float:
+    """Natural log of the least chance with which a text is shown, -inf for any. No pace: it was asked for by hand."""
+    typing = pace is not None and pace.typing
     least = _LEAST_CHANCE[eagerness][0 if typing else 1]
+    if pace is not None and typing:
+        # Who types slowly has time to look at more.
+        least *= min(1.0, _QUICK_S / pace.patience_s)
     return math.log(least) if least > 0 else -math.inf

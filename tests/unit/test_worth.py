@@ -28,17 +28,22 @@ async def ask(engine: FakeEngine, pace: Pace | None, eagerness: str = "balanced"
 
 
 def test_the_more_eager_the_less_sure_the_model_has_to_be() -> None:
-    for typing in (True, False):
-        leasts = [least_logprob(word, typing=typing) for word in EAGERNESS]
+    for pace in (TYPING, AT_REST, None):
+        leasts = [least_logprob(word, pace) for word in EAGERNESS]
         assert leasts == sorted(leasts)
-    assert all(least_logprob(word, typing=False) <= least_logprob(word, typing=True) < 0 for word in EAGERNESS)
+    assert all(least_logprob(word, AT_REST) <= least_logprob(word, TYPING) < 0 for word in EAGERNESS)
 
 
-@pytest.mark.parametrize(("pace", "typing"), [(TYPING, True), (AT_REST, False), (None, False)])
-async def test_the_engine_is_told_how_sure_it_has_to_be(pace: Pace | None, typing: bool) -> None:
+def test_who_types_slowly_is_shown_more() -> None:
+    leasts = [least_logprob("balanced", Pace(True, patience_s)) for patience_s in (0.05, 0.1, 0.2, 0.4)]
+    assert leasts[0] == leasts[1] > leasts[2] > leasts[3]
+
+
+@pytest.mark.parametrize("pace", [TYPING, AT_REST, None])
+async def test_the_engine_is_told_how_sure_it_has_to_be(pace: Pace | None) -> None:
     engine = FakeEngine(["alpha"])
     await ask(engine, pace)
-    assert engine.requests[0].least_logprob == least_logprob("balanced", typing=typing)
+    assert engine.requests[0].least_logprob == least_logprob("balanced", pace)
 
 
 async def test_of_a_text_that_got_unlikely_the_sure_beginning_is_shown() -> None:
@@ -69,4 +74,4 @@ async def test_while_one_types_nothing_more_is_drawn_where_the_first_answer_fail
 
 
 def test_no_threshold_is_minus_infinity() -> None:
-    assert least_logprob("eager", typing=False) == -math.inf
+    assert least_logprob("eager", None) == -math.inf
