@@ -30,7 +30,7 @@ from goassist_models.engine.jobs import Job, settle
 from goassist_models.engine.library import load_library, load_model
 from goassist_models.engine.sampling import Logits, choose
 from goassist_models.engine.sequence import GrowingSequence, ScoredText, token_logprob
-from goassist_models.engine.threads import usable_cores
+from goassist_models.engine.threads import default_threads
 from goassist_models.engine.vocabulary import Vocabulary
 from goassist_models.infill import InfillPrompt, tokens_of
 
@@ -195,13 +195,12 @@ class LlamaEngine:
         self._library = load_library()
         self._model = load_model(self._library, self.path)
         self.vocabulary = Vocabulary(self._library, self._model, header, infill)
-        cores = usable_cores()
         self._context = Context(
             self._library,
             self._model,
             n_ctx=self.settings.n_ctx,
             sequences=self.settings.sequences,
-            threads=self.settings.threads or (cores - 1 if cores > 2 else cores),
+            threads=self.settings.threads or default_threads(),
             chunk_tokens=self.settings.chunk_tokens,
         )
         # The first evaluation faults the weights in and allocates: better now than in the first answer.

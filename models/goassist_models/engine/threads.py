@@ -21,3 +21,9 @@ def usable_cores() -> int:
     except (OSError, ValueError):
         pass  # no such file outside of Linux's unified control groups
     return max(1, cores)
+
+
+def default_threads() -> int:
+    """Threads for a model where nobody says how many: a core is left free, but of two both are used."""
+    cores = usable_cores()
+    return cores - 1 if cores > 2 else cores
