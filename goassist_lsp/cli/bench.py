@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from goassist_lsp.cli import (
+    bench_check,
     bench_engine,
     bench_facts,
     bench_memory,
@@ -14,7 +15,7 @@ from goassist_lsp.cli import (
 )
 
 BENCHES = (
-    *(bench_verdicts, bench_names, bench_facts),
+    *(bench_verdicts, bench_names, bench_facts, bench_check),
     *(bench_engine, bench_memory, bench_startup),
 )
 
