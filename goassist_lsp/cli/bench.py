@@ -8,6 +8,8 @@ from goassist_lsp.cli import (
     bench_check,
     bench_engine,
     bench_facts,
+    bench_growth,
+    bench_load,
     bench_memory,
     bench_names,
     bench_startup,
@@ -16,7 +18,7 @@ from goassist_lsp.cli import (
 
 BENCHES = (
     *(bench_verdicts, bench_names, bench_facts, bench_check),
-    *(bench_engine, bench_memory, bench_startup),
+    *(bench_engine, bench_growth, bench_load, bench_memory, bench_startup),
 )
 
 
