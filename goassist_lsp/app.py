@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -18,6 +19,9 @@ from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Settings
 from goassist_lsp.types import Checker, Completion, DocumentSnapshot, Pace
 from goassist_models.engine import CancelToken, Engine
+
+if TYPE_CHECKING:
+    from goassist_models.engine.llama import LlamaSettings
 
 log = logging.getLogger(__name__)
 
@@ -230,7 +234,15 @@ class Assistant:
 
 
 def _engine_settings(settings: Settings) -> tuple[object, ...]:
-    return settings.model, settings.engine_url, settings.threads
+    return settings.model, settings.engine_url, settings.threads, settings.gpu_layers
+
+
+def llama_settings(settings: Settings) -> LlamaSettings:
+    """How the settings have a local model run."""
+    from goassist_models.engine.llama import LlamaSettings
+
+    gpu_layers = settings.gpu_layers if settings.gpu_layers >= 0 else None
+    return LlamaSettings(threads=settings.threads or None, gpu_layers=gpu_layers)
 
 
 async def load_engine(settings: Settings, report: Progress) -> Engine:
@@ -243,9 +255,9 @@ async def load_engine(settings: Settings, report: Progress) -> Engine:
 
         return OpenAIEngine(settings.engine_url, model=settings.model)
     from goassist_models.engine.kept import KeptEngine
-    from goassist_models.engine.llama import LlamaEngine, LlamaSettings
+    from goassist_models.engine.llama import LlamaEngine
     from goassist_models.registry import resolve
 
     model = resolve(settings.model or None)
     report(f"loading {model.name}", None)
-    return KeptEngine(await LlamaEngine.load(model.path, LlamaSettings(threads=settings.threads or None)))
+    return KeptEngine(await LlamaEngine.load(model.path, llama_settings(settings)))

@@ -47,6 +47,9 @@ class Settings:
         "", "Base address of an OpenAI-compatible completions server to use in place of a local model."
     )
     threads: int = _setting(0, "Threads for the local model; 0 measures and leaves a core free.", low=0, high=256)
+    gpu_layers: int = _setting(
+        -1, "Layers of the local model on a GPU, if the native library was built for one; -1 for all.", low=-1, high=999
+    )
     context_tokens: int = _setting(
         640, "Prompt budget in tokens, prefix, suffix and repository context together.", low=128, high=32768
     )
@@ -76,6 +79,7 @@ class Options:
     model: str | None = None
     engine_url: str | None = None
     threads: int | None = None
+    gpu_layers: int | None = None
     context_tokens: int | None = None
     infill_form: str | None = None
     candidates: int | None = None
