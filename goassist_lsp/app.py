@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int | None], None]
+LEAST_CELLS = 4096
 
 
 class Assistant:
@@ -234,7 +235,15 @@ class Assistant:
 
 
 def _engine_settings(settings: Settings) -> tuple[object, ...]:
-    return settings.model, settings.engine_url, settings.threads, settings.gpu_layers
+    return settings.model, settings.engine_url, settings.threads, settings.gpu_layers, cells_for(settings)
+
+
+def cells_for(settings: Settings) -> int:
+    """Tokens that a local model's cache must hold: a prompt as large as is allowed, and what is said behind it.
+
+    The budget is kept by counting characters (generate/prompt.py): of dense text it can be twice as many tokens.
+    """
+    return max(LEAST_CELLS, 2 * settings.context_tokens + LEAST_CELLS // 4)
 
 
 def llama_settings(settings: Settings) -> LlamaSettings:
@@ -242,7 +251,7 @@ def llama_settings(settings: Settings) -> LlamaSettings:
     from goassist_models.engine.llama import LlamaSettings
 
     gpu_layers = settings.gpu_layers if settings.gpu_layers >= 0 else None
-    return LlamaSettings(threads=settings.threads or None, gpu_layers=gpu_layers)
+    return LlamaSettings(n_ctx=cells_for(settings), threads=settings.threads or None, gpu_layers=gpu_layers)
 
 
 async def load_engine(settings: Settings, report: Progress) -> Engine:
