@@ -1,7 +1,8 @@
 """`bench growth`: what one key costs as file, open files, context and workspace grow.
 
 A made-up module (evaluate/made_up.py) is written for each size and typed into through the real server. One thing grows
-at a time. What must not grow with any of them is the number of tokens read a key; milliseconds show the rest.
+at a time. What must not grow with any of them is the number of tokens read a key; milliseconds show the rest. With
+`--times` the sizes take turns, each with a server of its own.
 """
 
 from __future__ import annotations
@@ -99,6 +100,7 @@ def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--axis", action="append", choices=named, help="only what grows so; may be repeated")
     parser.add_argument("--quick", action="store_true", help="only the smallest and the largest size of each")
     parser.add_argument("--keys", type=int, default=20, help="keys at each size (default 20)")
+    parser.add_argument("--times", type=int, default=1, help="how often the sizes take turns (default 1)")
     add_plot(parser)
     add_common(parser)
     parser.set_defaults(run=run)
@@ -109,12 +111,15 @@ def run(args: argparse.Namespace) -> int:
     axes = [axis for axis in AXES if not args.axis or axis.name in args.axis]
     found: dict[str, list[Point]] = {}
     for axis in axes:
-        points = found.setdefault(axis.name, [])
-        for size in (axis.sizes[0], axis.sizes[-1]) if args.quick else axis.sizes:
+        sizes = (axis.sizes[0], axis.sizes[-1]) if args.quick else axis.sizes
+        measured: dict[int, list[Point]] = {size: [] for size in sizes}
+        for _, size in itertools.product(range(args.times), sizes):
             with progress.status(f"{axis.name}: {size:,}"):
-                points.append(asyncio.run(point(axis, size, args.keys, args.seed)))
-            if points[-1].why:
-                progress.print(f"{axis.name} {size:,} left out: {points[-1].why}", style="red", markup=False)
+                one = asyncio.run(point(axis, size, args.keys, args.seed))
+            if one.why:
+                progress.print(f"{axis.name} {size:,} left out: {one.why}", style="red", markup=False)
+            measured[size].append(one)
+        found[axis.name] = [joined(points) for points in measured.values()]
     report(args, axes, found)
     return 0 if found and not any(point.why for points in found.values() for point in points) else 1
 
@@ -135,6 +140,12 @@ async def point(
     if all(key.skipped for key in keys):
         return Point(size, why=f"nothing is asked of the model there: {keys[0].skipped}")
     return Point(size, first, tuple(keys))
+
+
+def joined(points: Sequence[Point]) -> Point:
+    """One size's measurements as one: all keys, the first server's first key, the first failure."""
+    why = next((point.why for point in points if point.why), "")
+    return Point(points[0].size, points[0].first, tuple(key for point in points for key in point.keys), why)
 
 
 def report(args: argparse.Namespace, axes: Sequence[Axis], found: Mapping[str, Sequence[Point]]) -> None:
@@ -160,7 +171,7 @@ def report(args: argparse.Namespace, axes: Sequence[Axis], found: Mapping[str, S
             first = milliseconds(one.first.ms if one.first is not None else None)
             rows.append((told, *cells, first, shown_ratio(grown[axis.name]) if number == len(points) - 1 else ""))
     columns = ("with", "p50 ms", "p95 ms", "tokens read a key", "in the prompt", "first key ms", "largest/smallest")
-    table(f"One appended key, medians over {args.keys}", columns, rows)
+    table(f"One appended key, medians over {args.keys * args.times}", columns, rows)
 
 
 def _of(point: Point, key: str) -> float | None:

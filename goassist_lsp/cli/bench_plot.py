@@ -46,17 +46,19 @@ def draw_bars(path: Path, title: str, names: Sequence[str], panels: Mapping[str,
             bars = place.bar(left, heights, width * 0.95, label=name, color=_COLOURS[number % len(_COLOURS)])
             place.bar_label(bars, fmt="%.3g", fontsize=8)
         place.set_xticks(range(len(groups)), list(groups))
+        place.tick_params(axis="x", length=0)
         place.margins(y=0.15)
     axes[0].legend(frameon=False, fontsize=8)
     _save(figure, path)
 
 
 def draw_growth(path: Path, title: str, rows: Mapping[str, Mapping[str, Points]]) -> None:
-    """A row of panels for each measure, a column for each thing that grows: (size, value) on a logarithmic axis."""
+    """A row of panels for each measure, of one scale; a column for each thing that grows: (size, value) pairs."""
     columns = list(next(iter(rows.values())))
     figure, axes = _panels(title, [tuple(measure for _ in columns) for measure in rows])
     places = iter(axes)
     for number, lines in enumerate(rows.values()):
+        top = max((y for points in lines.values() for _, y in points), default=0.0)
         for name in columns:
             place = next(places)
             points = lines[name]
@@ -64,7 +66,7 @@ def draw_growth(path: Path, title: str, rows: Mapping[str, Mapping[str, Points]]
             place.set_xscale("log")
             place.set_xticks([x for x, _ in points], [f"{x:,.0f}" for x, _ in points])
             place.minorticks_off()
-            place.set_ylim(bottom=0)
+            place.set_ylim(0, 1.15 * top or 1.0)
             place.set_xlabel(name)
     _save(figure, path)
 

@@ -102,7 +102,7 @@ def test_figures_are_percentiles_of_time_and_means_of_tokens() -> None:
     assert (ratio(6.0, 3.0), ratio(None, 3.0), ratio(6.0, 0.0)) == (2.0, None, None)
 
 
-def grown(name: str, monkeypatch: pytest.MonkeyPatch, *, fails_at: int | None = None) -> list[tuple[str, int]]:
+def grown(monkeypatch: pytest.MonkeyPatch, *, fails_at: int | None = None) -> list[tuple[str, int]]:
     """Have sizes cost their logarithm's worth; returns what was measured."""
     asked: list[tuple[str, int]] = []
 
@@ -119,7 +119,7 @@ def grown(name: str, monkeypatch: pytest.MonkeyPatch, *, fails_at: int | None = 
 def test_quick_takes_the_smallest_and_the_largest_of_each(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    asked = grown("point", monkeypatch)
+    asked = grown(monkeypatch)
     picture = tmp_path / "growth.png"
     assert cli.main(["bench", "growth", "--quick", "--json", "--plot", str(picture)]) == 0
     assert asked == [(one.name, size) for one in AXES for size in (one.sizes[0], one.sizes[-1])]
@@ -129,10 +129,20 @@ def test_quick_takes_the_smallest_and_the_largest_of_each(
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_sizes_take_turns_and_their_keys_are_counted_together(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = grown(monkeypatch)
+    words = ["bench", "growth", "--axis", "file", "--quick", "--times", "2", "--keys", "3", "--json"]
+    assert cli.main(words) == 0
+    assert [size for _, size in asked] == [100, 10_000, 100, 10_000]
+    assert [point["keys"] for point in json.loads(capsys.readouterr().out)["points"]["file"]] == [6, 6]
+
+
 def test_a_size_that_fails_is_told_and_the_status_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = grown("point", monkeypatch, fails_at=8192)
+    asked = grown(monkeypatch, fails_at=8192)
     assert cli.main(["bench", "growth", "--axis", "context"]) == 1
     assert [size for _, size in asked] == [512, 2048, 8192]
     said = capsys.readouterr()
