@@ -14,7 +14,9 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import BrokenBarrierError
 
+from goassist_index.errors import GoassistError
 from goassist_lsp.cli.bench_keys import BEGINNING, Key, Scene, figures, ratio, shown_ratio, typist, unguessed
 from goassist_lsp.cli.bench_plot import add_plot, draw_bars
 from goassist_lsp.cli.bench_report import add_common, milliseconds, print_json, progress, table
@@ -95,7 +97,10 @@ def report(args: argparse.Namespace, found: Mapping[str, Sequence[Key]]) -> None
 
 @contextmanager
 def spinning(count: int) -> Iterator[list[int]]:
-    """Have `count` processes spin, by their ids; they are killed and waited for at the end, also on an error."""
+    """Have `count` processes spin, by their ids; they are killed and waited for at the end, also on an error.
+
+    Raises GoassistError when they do not come to spin.
+    """
     # Not forked: this process has threads.
     context = multiprocessing.get_context("spawn")
     started = context.Barrier(count + 1)
@@ -103,8 +108,10 @@ def spinning(count: int) -> Iterator[list[int]]:
     try:
         for process in processes:
             process.start()
-        if count:
+        try:
             started.wait(_STARTING_LIMIT_S)
+        except BrokenBarrierError as error:
+            raise GoassistError(f"{count} processes do not start within {_STARTING_LIMIT_S:.0f} s") from error
         yield [process.pid for process in processes if process.pid is not None]
     finally:
         for process in processes:
