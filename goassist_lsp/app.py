@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from goassist_index.errors import CheckerUnavailable, GoassistError, ModelError
 from goassist_index.workspace import module_problem
@@ -19,9 +20,13 @@ from goassist_lsp.types import Checker, Completion, DocumentSnapshot, Pace
 from goassist_models.engine import CancelToken, Engine
 from goassist_models.engine.power import Power
 
+if TYPE_CHECKING:
+    from goassist_models.engine.llama import LlamaSettings
+
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int | None], None]
+LEAST_CELLS = 4096
 
 
 class Assistant:
@@ -237,7 +242,23 @@ class Assistant:
 
 
 def _engine_settings(settings: Settings) -> tuple[object, ...]:
-    return settings.model, settings.engine_url, settings.threads
+    return settings.model, settings.engine_url, settings.threads, settings.gpu_layers, cells_for(settings)
+
+
+def cells_for(settings: Settings) -> int:
+    """Tokens that a local model's cache must hold: a prompt as large as is allowed, and what is said behind it.
+
+    The budget is kept by counting characters (generate/prompt.py): of dense text it can be twice as many tokens.
+    """
+    return max(LEAST_CELLS, 2 * settings.context_tokens + LEAST_CELLS // 4)
+
+
+def llama_settings(settings: Settings) -> LlamaSettings:
+    """How the settings have a local model run."""
+    from goassist_models.engine.llama import LlamaSettings
+
+    gpu_layers = settings.gpu_layers if settings.gpu_layers >= 0 else None
+    return LlamaSettings(n_ctx=cells_for(settings), threads=settings.threads or None, gpu_layers=gpu_layers)
 
 
 async def load_engine(settings: Settings, report: Progress) -> Engine:
@@ -250,9 +271,9 @@ async def load_engine(settings: Settings, report: Progress) -> Engine:
 
         return OpenAIEngine(settings.engine_url, model=settings.model)
     from goassist_models.engine.kept import KeptEngine
-    from goassist_models.engine.llama import LlamaEngine, LlamaSettings
+    from goassist_models.engine.llama import LlamaEngine
     from goassist_models.registry import resolve
 
     model = resolve(settings.model or None)
     report(f"loading {model.name}", None)
-    return KeptEngine(await LlamaEngine.load(model.path, LlamaSettings(threads=settings.threads or None)))
+    return KeptEngine(await LlamaEngine.load(model.path, llama_settings(settings)))

@@ -52,6 +52,9 @@ class Settings:
         low=0,
         high=256,
     )
+    gpu_layers: int = _setting(
+        -1, "Layers of the local model on a GPU, if the native library was built for one; -1 for all.", low=-1, high=999
+    )
     context_tokens: int = _setting(
         640, "Prompt budget in tokens, prefix, suffix and repository context together.", low=128, high=32768
     )
@@ -81,6 +84,7 @@ class Options:
     model: str | None = None
     engine_url: str | None = None
     threads: int | None = None
+    gpu_layers: int | None = None
     context_tokens: int | None = None
     infill_form: str | None = None
     candidates: int | None = None

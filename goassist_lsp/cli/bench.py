@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import argparse
 
-from goassist_lsp.cli import bench_facts, bench_memory, bench_names, bench_startup, bench_verdicts
+from goassist_lsp.cli import (
+    bench_check,
+    bench_engine,
+    bench_facts,
+    bench_growth,
+    bench_load,
+    bench_memory,
+    bench_names,
+    bench_startup,
+    bench_verdicts,
+)
 
-BENCHES = (bench_verdicts, bench_names, bench_facts, bench_memory, bench_startup)
+BENCHES = (
+    *(bench_verdicts, bench_names, bench_facts, bench_check),
+    *(bench_engine, bench_growth, bench_load, bench_memory, bench_startup),
+)
 
 
 def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from goassist_index.cachedir import cache_dir
-from goassist_index.errors import GoassistError
+from goassist_index.errors import GoassistError, ModelError
 from goassist_index.workspace import module_problem
 
 State = Literal["ok", "warning", "failure"]
@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
         look_at_go,
         look_at_model,
         lambda: look_at_build(fix=args.fix),
+        look_at_gpu,
         look_at_cache,
         look_at_memory,
         look_at_threads,
@@ -122,6 +123,26 @@ def look_at_build(*, fix: bool) -> Finding:
     if state.problem is not None:
         return Finding("build", "failure", state.problem.what, state.problem.cure or "")
     return Finding("build", "ok", f"{native.PACKAGE} {state.version}, runs on this CPU ({state.features_key})")
+
+
+def look_at_gpu() -> Finding:
+    """Whether the native library was built for a graphics processor, and for the one that the machine shows."""
+    from goassist_models import gpu
+
+    shown = gpu.shown()
+    try:
+        build = gpu.built()
+    except ModelError as error:
+        return Finding("gpu", "warning", error.what, "see to `build` first")
+    if build.gpus:
+        names = ", ".join(f"{device.description} ({device.name})" for device in build.gpus)
+        return Finding("gpu", "ok", f"the native library offloads to {names}")
+    if not shown:
+        return Finding("gpu", "ok", "none is shown here: the model runs on the processor")
+    names = ", ".join(dict.fromkeys(one.name for one in shown))
+    why = "finds none that it can use" if build.offloads else "was built without support for it"
+    cure = f"to use it: {gpu.build_command(shown[0].backend)}"
+    return Finding("gpu", "warning", f"{names} is here, but the native library {why}", cure)
 
 
 def look_at_cache() -> Finding:

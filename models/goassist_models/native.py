@@ -71,7 +71,7 @@ def cpu_features() -> tuple[str, ...]:
     architecture = platform.machine().lower() or "unknown"
     features: set[str] = set()
     if sys.platform == "darwin":
-        listed = _output(["sysctl", "hw.optional", "machdep.cpu.features", "machdep.cpu.leaf7_features"])
+        listed = output_of(["sysctl", "hw.optional", "machdep.cpu.features", "machdep.cpu.leaf7_features"])
         for line in listed.splitlines():
             name, _, value = line.partition(":")
             if name.startswith("hw.optional.") and value.strip() == "1":
@@ -100,10 +100,10 @@ def features_key(features: tuple[str, ...] | None = None) -> str:
 
 def gcc_version(compiler: str) -> tuple[int, int] | None:
     """(major, minor) when `compiler` is gcc, None when it is something else or absent."""
-    said = _output([compiler, "--version"])
+    said = output_of([compiler, "--version"])
     if "clang" in said.lower() or "Free Software Foundation" not in said:
         return None
-    numbers = _output([compiler, "-dumpfullversion", "-dumpversion"]).strip().split(".")
+    numbers = output_of([compiler, "-dumpfullversion", "-dumpversion"]).strip().split(".")
     try:
         return int(numbers[0]), int(numbers[1]) if len(numbers) > 1 else 0
     except ValueError:
@@ -262,7 +262,7 @@ def _uv() -> str:
     return uv
 
 
-def _output(command: list[str]) -> str:
+def output_of(command: list[str]) -> str:
     """Return what a short command prints, empty when it cannot be run."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=30, check=False)

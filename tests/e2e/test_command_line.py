@@ -162,7 +162,7 @@ def test_complete_with_a_missing_model_names_the_command_that_fetches_it(main_go
 def test_doctor_reports_every_part_and_names_what_is_missing(main_go: Path) -> None:
     answer = run("doctor", str(main_go.parent), "--json")
     findings = {finding["name"]: finding for finding in json.loads(answer.stdout)}
-    assert list(findings) == ["go", "model", "build", "cache", "memory", "threads", "workspace"]
+    assert list(findings) == ["go", "model", "build", "gpu", "cache", "memory", "threads", "workspace"]
     assert findings["workspace"]["state"] == "ok", findings["workspace"]
     without_go = run("doctor", str(main_go.parent), "--json", path="/nonexistent")
     assert without_go.returncode == 1

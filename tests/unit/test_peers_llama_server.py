@@ -1,4 +1,4 @@
-"""llama.cpp's server as a process: found or built, started, waited for, ended. The program here is a script."""
+"""llama.cpp's server as a process: started, waited for, ended. The program here is a script."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goassist_index.errors import GoassistError, ModelError
-from goassist_models import native
+from goassist_index.errors import GoassistError
 from goassist_models.evaluate.peers import llama_server
 
 SERVES = """
@@ -79,26 +78,3 @@ async def test_a_program_that_cannot_be_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(GoassistError, match="cannot be run") as caught:
         await llama_server.start(tmp_path / "absent", Path("m.gguf"))
     assert caught.value.path == str(tmp_path / "absent")
-
-
-def test_what_was_built_for_this_processor_is_used_again(cache: Path) -> None:
-    assert llama_server.kept() is None
-    place = cache / "peers" / f"{native.features_key()}-{native.VERSION}"
-    place.mkdir(parents=True)
-    (place / "llama-server").write_text("built")
-    assert llama_server.build(pytest.fail) == place / "llama-server" == llama_server.kept()
-
-
-def test_a_build_tool_that_nobody_has_is_named_with_a_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(llama_server.shutil, "which", lambda name: None)
-    monkeypatch.setattr(native, "_pip", lambda: [sys.executable, "-c", "raise SystemExit('no network')"])
-    with pytest.raises(ModelError, match="needs ninja") as caught:
-        llama_server._tool("ninja", tmp_path, tmp_path, lambda line: None)
-    assert caught.value.cure == "Install ninja with your system's package manager"
-    assert "no network" in Path(caught.value.path or "").read_text()
-
-
-def test_a_source_package_without_llama_cpp_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "_pip", lambda: [sys.executable, "-c", "pass"])
-    with pytest.raises(ModelError, match="holds no llama"):
-        llama_server._source(tmp_path, tmp_path, lambda line: None)

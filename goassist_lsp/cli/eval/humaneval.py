@@ -21,7 +21,7 @@ from pathlib import Path
 
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import CheckerUnavailable, ConfigError, GoassistError
-from goassist_lsp.app import load_engine
+from goassist_lsp.app import llama_settings, load_engine
 from goassist_lsp.check.typecheck import TypeChecker
 from goassist_lsp.cli.bench_report import print_json, progress
 from goassist_lsp.cli.eval.ours import as_answer
@@ -168,9 +168,9 @@ async def _engine(settings: Settings, sequences: int) -> Engine:
     if settings.engine_url:
         return await load_engine(settings, lambda message, percent: None)
     from goassist_models import registry
-    from goassist_models.engine.llama import LlamaEngine, LlamaSettings
+    from goassist_models.engine.llama import LlamaEngine
 
-    default = LlamaSettings(threads=settings.threads or None)
+    default = llama_settings(settings)
     path = registry.resolve(settings.model or None).path
     return await LlamaEngine.load(path, replace(default, sequences=max(default.sequences, sequences)))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import ConfigError, GoassistError
+from goassist_lsp.app import llama_settings
 from goassist_lsp.cli.bench_report import print_json, progress, table
 from goassist_lsp.context.cursor import context_at
 from goassist_lsp.generate.prompt import build
@@ -78,11 +79,11 @@ def _forms(words: str | None) -> list[str]:
 
 
 async def _measure(run: Run, model: ModelFile, cases: Sequence[Case], forms: Sequence[str], source_root: Path) -> Run:
-    from goassist_models.engine.llama import LlamaEngine, LlamaSettings
+    from goassist_models.engine.llama import LlamaEngine
 
     settings, _ = resolve(Options())
     with progress.status(f"loading {model.name}") as status:
-        engine = await LlamaEngine.load(model.path, LlamaSettings(threads=settings.threads or None))
+        engine = await LlamaEngine.load(model.path, llama_settings(settings))
 
         def tell(number: int, case: Case) -> None:
             status.update(f"{model.name}: {number} of {len(cases)}: {case.kind} of {case.function}, {case.file}")

@@ -16,6 +16,7 @@ from typing import Any
 from goassist_index.errors import ModelError
 
 _log = logging.getLogger(__name__)
+_ALL_LAYERS = -1  # as llama_model_params.n_gpu_layers has it
 _lock = threading.Lock()
 _library: Any = None
 _log_callback: Any = None  # native code holds the pointer: it must live as long as the process
@@ -57,13 +58,22 @@ def load_library() -> Any:
         return library
 
 
-def load_model(library: Any, path: Path) -> Any:
+def load_ggml() -> Any:
+    """Return the library that llama.cpp computes with; load_library() must have been called."""
+    return importlib.import_module("llama_cpp._ggml").libggml
+
+
+def load_model(library: Any, path: Path, gpu_layers: int | None = None) -> Any:
     """Map the GGUF file at `path` (checked before: see gguf_header) and return the model pointer.
 
-    Raises ModelError when the library does not take it.
+    `gpu_layers` go to a graphics processor, None: all; a library that was built without support for any ignores it.
+    A decode that runs there is not ended in its middle by a cancel, but at its end.
+    Raises ModelError when the library does not take the file.
     """
     parameters = library.llama_model_default_params()
     parameters.load_mode = library.LLAMA_LOAD_MODE_MMAP
+    if library.llama_supports_gpu_offload():
+        parameters.n_gpu_layers = _ALL_LAYERS if gpu_layers is None else gpu_layers
     model = library.llama_model_load_from_file(str(path).encode(), parameters)
     if not model:
         raise ModelError(

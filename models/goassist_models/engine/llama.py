@@ -53,6 +53,7 @@ class LlamaSettings:
     `chunk_tokens`: how many prompt tokens are read in one decode; a cancel ends it in its middle, and it is done again.
     `heal_words`: in healed forms take back the whole word before the cursor, else its last token alone.
     `preflight`: evaluate a few tokens in a child process first, so that a crash there is an error here.
+    `gpu_layers`: how many go to a graphics processor where the native library was built for one; None: all.
     """
 
     n_ctx: int = 4096
@@ -62,6 +63,7 @@ class LlamaSettings:
     chunk_tokens: int = 128
     heal_words: bool = True
     preflight: bool = True
+    gpu_layers: int | None = None
 
 
 class LlamaEngine:
@@ -192,9 +194,8 @@ class LlamaEngine:
         if self.settings.preflight:
             native.preflight(self.path)
         self._library = load_library()
-        self._model = load_model(self._library, self.path)
+        self._model = load_model(self._library, self.path, self.settings.gpu_layers)
         self.vocabulary = Vocabulary(self._library, self._model, header, infill)
-        cores = usable_cores()
         self._context = Context(
             self._library,
             self._model,
