@@ -48,7 +48,7 @@ def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     """Add the bench to `bench`."""
     parser = names.add_parser("engine", help="our engine's tokens a second, beside llama.cpp's own llama-bench")
     parser.add_argument("--model", metavar="NAME", help="registry name or GGUF path (default: the registry's default)")
-    parser.add_argument("--threads", type=int, default=0, help="of both, for prompt and generation (default: all cores)")
+    parser.add_argument("--threads", type=int, default=0, help="of both, for prompt and text (default: all cores)")
     parser.add_argument("--times", type=int, default=3, help="how often, the medians count (default 3)")
     add_plot(parser)
     add_common(parser)

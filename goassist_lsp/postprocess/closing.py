@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from goassist_index.boundary import steps
-from goassist_index.scan import CLOSER_OF, Token, holds_elements, literal_end, tokens
+from goassist_index.scan import CLOSER_OF, Token, holds_elements, literal_end, open_brackets, tokens
 from goassist_lsp.types import Candidate, CursorContext
 
 _OPENER_OF = {closer: opener for opener, closer in CLOSER_OF.items()}
@@ -33,7 +33,19 @@ def settle(text: str, context: CursorContext) -> str | None:
         return _with_block_opened(text, opened, wanted, context)
     for bracket in reversed(opened[depth:]):
         text = _close(text, bracket, context)
-    return _without_comment(text) + due if due else text
+    return _with_due(text, due, context) if due else text
+
+
+def _with_due(text: str, due: str, context: CursorContext) -> str:
+    """`text` and the closers that it owes; behind lines of its own a brace closes on a line of its own."""
+    text = _without_comment(text)
+    if due[0] == "}" and "\n" in text:
+        before = context.function_prefix
+        opener = open_brackets(before)[-1]
+        text += "," if holds_elements(before, opener.start) and not text.endswith(",") else ""
+        line = before[before.rfind("\n", 0, opener.start) + 1 :]
+        text += "\n" + line[: len(line) - len(line.lstrip())]
+    return text + due
 
 
 def _stays_in_literal(text: str, quote: str) -> bool:

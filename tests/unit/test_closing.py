@@ -70,6 +70,20 @@ def test_settling_a_settled_text_changes_nothing(body: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("body", "text", "settled"),
     [
+        ("\t\tif n == 1 {<CURSOR>\n\t\tn++", "\n\t\t\tn--", "\n\t\t\tn--\n\t\t}"),
+        ("\tx := T{<CURSOR>\n\tn++", "\n\t\ta: 1", "\n\t\ta: 1,\n\t}"),
+        ("\tx := T{<CURSOR>\n\tn++", "\n\t\ta: 1,", "\n\t\ta: 1,\n\t}"),
+        ("\tx := T{<CURSOR>\n\tn++", "a: 1", "a: 1}"),
+        ("\tg(func() {<CURSOR>\n\tn++", "\n\t\tn--", "\n\t\tn--\n\t})"),
+    ],
+)
+def test_a_brace_that_is_owed_behind_lines_closes_on_one_of_its_own(body: str, text: str, settled: str) -> None:
+    assert settle(text, in_function(body)) == settled
+
+
+@pytest.mark.parametrize(
+    ("body", "text", "settled"),
+    [
         ("\tx := <CURSOR>", "f(a, g(b", "f(a, g(b))"),
         ("\tx := <CURSOR>", "f(a, ", "f(a)"),
         ("\tx := <CURSOR>", "T{a: 1", "T{a: 1}"),

@@ -196,6 +196,7 @@ class LlamaEngine:
         self._library = load_library()
         self._model = load_model(self._library, self.path, self.settings.gpu_layers)
         self.vocabulary = Vocabulary(self._library, self._model, header, infill)
+        cores = usable_cores()
         self._context = Context(
             self._library,
             self._model,
