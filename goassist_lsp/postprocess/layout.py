@@ -37,8 +37,8 @@ def drop_comment_only(candidate: Candidate, context: CursorContext) -> Candidate
 
 
 def drop_last_comment(candidate: Candidate, context: CursorContext) -> Candidate:
-    """No comment behind the last code: what an author has to say there, if anything, is anybody's guess."""
-    if context.hole.literal:
+    """No comment at the end of a line: what an author has to say there, if anything, is anybody's guess."""
+    if context.hole.literal or context.multiline:
         return candidate
     found = [token for token in tokens(candidate.insert_text) if token.kind != "newline"]
     code = [token for token in found if token.kind != "comment"]

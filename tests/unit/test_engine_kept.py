@@ -190,7 +190,17 @@ async def test_patience_ends_with_whole_lines_and_the_rest_follows() -> None:
 
 async def test_patience_waits_for_the_first_line() -> None:
     inner = Slow({"x": "alpha\nbeta"})
-    assert (await ask(KeptEngine(inner), "x", patience_s=0.0)).text == "alpha\n"
+    assert (await ask(KeptEngine(inner), "x", patience_s=TOKEN_S)).text == "alpha\n"
+
+
+async def test_who_joins_has_its_line_at_once_and_who_began_it_waits_for_its_end() -> None:
+    inner = Slow({"x": "alpha\nbeta\ngamma"})
+    engine = KeptEngine(inner)
+    first = asyncio.create_task(ask(engine, "x", patience_s=0.0))
+    await asyncio.sleep(3 * TOKEN_S)
+    second = await ask(engine, "xa", patience_s=0.0)
+    assert (second.text, second.finish_reason) == ("lpha\n", "partial")
+    assert ((await first).text, inner.asked) == ("alpha\nbeta\ngamma", ["x"])
 
 
 async def test_several_candidates_are_asked_of_the_engine_itself() -> None:

@@ -87,6 +87,6 @@ def test_space_before_the_cursor_is_not_said_again(body: str, text: str, joined:
     ],
 )
 def test_a_comment_behind_the_last_code_is_left_to_its_author(said: str, left: str) -> None:
-    at = in_function("\t<CURSOR>")
+    at = in_function("\tx := <CURSOR>")
     shown = layout.drop_last_comment(candidate(said, at), at)
     assert shown.insert_text.rstrip() == left.rstrip()

@@ -66,7 +66,10 @@ class GenerateRequest:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """After `seconds` the beginning of the text does, up to `whole(text)` code points, if that is more than nothing."""
+    """After `seconds` the beginning of the text does, up to `whole(text)` code points, if that is more than nothing.
+
+    0 seconds are for who joins a text that was begun for an earlier place, and asks for less of it.
+    """
 
     seconds: float
     whole: Callable[[str], int]

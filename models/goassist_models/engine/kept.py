@@ -143,7 +143,11 @@ class KeptEngine:
             return (Generation("", "cancelled"),)
         if request.idle and self._flight is not None and not self._flight.ended:
             return (Generation("", "cancelled"),)  # somebody has use for what is being said
-        generation = await self._landed(self._begin(request), "", cancel, request)
+        # What was begun for this place ends where it is asked to: a part that would do at once is the whole, a moment
+        # later, and comes with its tokens then.
+        patient = request.patience is not None and request.patience.seconds <= 0
+        asked = replace(request, patience=None) if patient else request
+        generation = await self._landed(self._begin(request), "", cancel, asked)
         return (Generation("", "cancelled") if cancel.cancelled else generation,)
 
     def _begin(self, request: GenerateRequest) -> _Flight:
