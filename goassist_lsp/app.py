@@ -134,17 +134,19 @@ class Assistant:
                 self.advice.append(slow)
         return completion
 
-    async def ahead(self, completion: Completion) -> None:
+    async def ahead(self, completion: Completion) -> bool:
         """In idle time, have said what would follow if what is shown were taken. Not on battery.
 
-        The document must be told anew afterwards: names were looked up in the text that may be.
+        Returns whether it was asked for: then the document must be told anew, for names were looked up in the text that
+        may be.
         """
         if self._pipeline is None or self._power.on_battery:
-            return
+            return False
         try:
-            await self._pipeline.ahead(completion)
+            return await self._pipeline.ahead(completion)
         except ModelError as error:
             log.info("nothing is said ahead: %s", error)  # nobody waits for it; who asks next hears of it
+            return True
 
     async def document_opened(self, snapshot: DocumentSnapshot) -> None:
         """Tell the type service of the buffer and have its package loaded."""

@@ -107,23 +107,25 @@ class CompletionPipeline:
         line_ends = "\r\n" if "\r\n" in snapshot.text else "\n"
         return run.finished(tuple(_with_line_ends(candidate, line_ends) for candidate in pointed), context)
 
-    async def ahead(self, completion: Completion) -> None:
+    async def ahead(self, completion: Completion) -> bool:
         """Have said what would follow if the first candidate were taken; it is kept by the engine, and shown to nobody.
 
-        Only behind what is likely to be taken, and in idle time: any request that it does not answer ends it. Raises as
-        `complete` does.
+        Only behind what is likely to be taken, and in idle time: any request that it does not answer ends it. Returns
+        whether anything was asked. Raises as `complete` does.
         """
         context = completion.context
         if context is None or not completion.candidates:
-            return
+            return False
         first = completion.candidates[0].generation
         if first.mean_logprob * first.tokens < math.log(WORTH_GOING_ON):
-            return
+            return False
         snapshot, offset = place_after(context.snapshot, completion.candidates[0])
-        if skip_reason(snapshot, offset, requested=False) is None:
-            run, there = Run(CancelToken()), context_at(snapshot, offset)
-            request = self._request(there, run, n=1)
-            await self._engine.generate(replace(request, idle=True), run.cancel)
+        if skip_reason(snapshot, offset, requested=False) is not None:
+            return False
+        run, there = Run(CancelToken()), context_at(snapshot, offset)
+        request = self._request(there, run, n=1)
+        await self._engine.generate(replace(request, idle=True), run.cancel)
+        return True
 
     def _request(self, context: CursorContext, run: Run, *, n: int, pace: Pace | None = None) -> GenerateRequest:
         form, budget = self._settings.infill_form, self._settings.context_tokens

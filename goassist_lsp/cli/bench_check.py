@@ -7,27 +7,23 @@ type-checks. The first check of a package loads it and is told apart, as an edit
 from __future__ import annotations
 
 import argparse
-import asyncio
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from goassist_index.errors import GoassistError
 from goassist_lsp.check.typecheck import TypeChecker
 from goassist_lsp.cli.bench_report import (
     add_common,
-    chosen_modules,
+    each_module,
     milliseconds,
-    open_module,
     print_json,
-    progress,
     table,
 )
 from goassist_lsp.types import Checker, DocumentSnapshot
 from goassist_models.evaluate.example import Case
-from goassist_models.evaluate.ghost import infill_cases, question, share_out
+from goassist_models.evaluate.ghost import question
 from goassist_models.evaluate.metrics import percentile
 
 QUESTIONS = ("check", "legal", "wanted", "first check of a package")
@@ -66,20 +62,7 @@ def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 when every place was answered, 1 when one was not, or there was none."""
-    specs = chosen_modules(args.modules, lambda spec: spec.split == "dev")
-    shares = share_out(args.limit, [spec.name for spec in specs])
-    found: dict[str, Measured] = {}
-    failed: list[dict[str, str]] = []
-    for spec in specs:
-        try:
-            with progress.status(f"{spec.name}: fetching and building"):
-                _, judge = open_module(spec)
-                cases = infill_cases(judge, spec.name, shares[spec.name], args.seed, frozenset())
-            with progress.status(f"{spec.name}: {len(cases)} places"):
-                found[spec.name] = asyncio.run(_with_types(judge.directory, cases))
-        except GoassistError as error:
-            progress.print(f"left out: {error}", style="red", markup=False)
-            failed.append({"module": spec.name, "why": str(error)})
+    found, failed = each_module(args, "places", _with_types)
     every = Measured()
     for of_module in found.values():
         every.add(of_module)

@@ -14,16 +14,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from goassist_index.cachedir import cache_dir
-from goassist_index.errors import GoassistError
 from goassist_index.verdict import LegalNames
 from goassist_lsp.check.typecheck import TypeChecker
 from goassist_lsp.cli.bench_report import (
     add_common,
-    chosen_modules,
+    each_module,
     milliseconds,
-    open_module,
     print_json,
-    progress,
     table,
     write_lines,
 )
@@ -31,7 +28,7 @@ from goassist_lsp.context.cursor import context_at
 from goassist_lsp.generate.names import NameGuide
 from goassist_lsp.types import DocumentSnapshot
 from goassist_models.evaluate.example import Case
-from goassist_models.evaluate.ghost import infill_cases, question, share_out
+from goassist_models.evaluate.ghost import question
 from goassist_models.evaluate.metrics import percentile
 
 _LOADING_LIMIT_S = 180.0
@@ -63,20 +60,7 @@ def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 when nothing was refused, 1 when something was, or no truth could be said."""
-    specs = chosen_modules(args.modules, lambda spec: spec.split == "dev")
-    shares = share_out(args.limit, [spec.name for spec in specs])
-    found: dict[str, list[Outcome]] = {}
-    failed: list[dict[str, str]] = []
-    for spec in specs:
-        try:
-            with progress.status(f"{spec.name}: fetching and building"):
-                _, judge = open_module(spec)
-                cases = infill_cases(judge, spec.name, shares[spec.name], args.seed, frozenset())
-            with progress.status(f"{spec.name}: {len(cases)} truths"):
-                found[spec.name] = asyncio.run(_said(judge.directory, cases))
-        except GoassistError as error:
-            progress.print(f"left out: {error}", style="red", markup=False)
-            failed.append({"module": spec.name, "why": str(error)})
+    found, failed = each_module(args, "truths", _said)
     every = [outcome for of_module in found.values() for outcome in of_module]
     out = args.out or cache_dir() / "bench" / "names.jsonl"
     write_lines(out, (asdict(outcome) for outcome in every))

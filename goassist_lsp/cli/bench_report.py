@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import GoassistError
+from goassist_models.evaluate.example import Case
+from goassist_models.evaluate.ghost import infill_cases, share_out
 from goassist_models.evaluate.judge import CompileJudge
 from goassist_models.evaluate.modules import ModuleSpec, named_module, pinned_modules, prepare
+
+_T = TypeVar("_T")
 
 progress = Console(stderr=True, highlight=False)
 
@@ -40,6 +45,30 @@ def open_module(spec: ModuleSpec) -> tuple[Path, CompileJudge]:
     if not judge.packages:
         raise GoassistError("no package of it can be built here", path=spec.name)
     return directory, judge
+
+
+def each_module(
+    args: argparse.Namespace, things: str, work: Callable[[Path, list[Case]], Coroutine[Any, Any, _T]]
+) -> tuple[dict[str, _T], list[dict[str, str]]]:
+    """What `work` finds at `args.limit` holes of the modules, by module, and those that cannot be had, with why.
+
+    `work` is given a module's directory and its cases; `things` is what to call those to whoever waits.
+    """
+    specs = chosen_modules(args.modules, lambda spec: spec.split == "dev")
+    shares = share_out(args.limit, [spec.name for spec in specs])
+    found: dict[str, _T] = {}
+    failed: list[dict[str, str]] = []
+    for spec in specs:
+        try:
+            with progress.status(f"{spec.name}: fetching and building"):
+                _, judge = open_module(spec)
+                cases = infill_cases(judge, spec.name, shares[spec.name], args.seed, frozenset())
+            with progress.status(f"{spec.name}: {len(cases)} {things}"):
+                found[spec.name] = asyncio.run(work(judge.directory, cases))
+        except GoassistError as error:
+            progress.print(f"left out: {error}", style="red", markup=False)
+            failed.append({"module": spec.name, "why": str(error)})
+    return found, failed
 
 
 def write_lines(path: Path, values: Iterable[dict[str, Any]]) -> None:

@@ -164,9 +164,7 @@ def _head(context: CursorContext) -> str:
 
 def _place(found: list[Token], number: int) -> str:
     """What a word is at its place: "use" of a name, "literal" for a key or a value in braces, "" for anything else."""
-    at = number - 1
-    while at >= 0 and found[at].kind in ("newline", "comment"):
-        at -= 1
+    at = _code_before(found, number)
     before = found[at] if at >= 0 else None
     # Behind a colon at a line's end statements begin.
     if before is None or (at < number - 1 and (before.ends_statement or before.text == ":")):
@@ -180,10 +178,10 @@ def _place(found: list[Token], number: int) -> str:
     opener = _innermost(found, number)
     if opener is None:
         return ""
-    behind = found[opener - 1] if opener else None
-    adjacent = behind is not None and behind.end == found[opener].start
     if found[opener].text == "{":
         return "literal" if _is_literal(found, opener) else ""
+    behind = found[opener - 1] if opener else None
+    adjacent = behind is not None and behind.end == found[opener].start
     if behind is None or not adjacent or behind.text in KEYWORDS:
         return ""
     # f(a, b) or f[int](a), and x[a]: not func(a, b int), not [a, b]T.
@@ -195,9 +193,9 @@ def _must_be_key(found: list[Token], number: int) -> bool:
 
     Values without keys may stand on lines of their own, but hardly ever do; keys say the same.
     """
-    opener = _innermost(found, number)
     if found[number - 1].kind == "newline":
         return True
+    opener = _innermost(found, number)
     depth = 0
     for token in found[opener + 1 if opener is not None else 0 : number]:
         depth += (token.kind == "open") - (token.kind == "close")
@@ -211,12 +209,19 @@ def _is_literal(found: list[Token], opener: int) -> bool:
     at = opener - 1
     if at >= 0 and found[at].end == found[opener].start and found[at].kind in ("word", "close"):
         return found[at].text not in KEYWORDS and found[at].text != ")"
-    while at >= 0 and found[at].kind in ("newline", "comment"):
-        at -= 1
+    at = _code_before(found, opener)
     if at < 0 or found[at].text not in ("{", ",", ":"):
         return False
     outer = _innermost(found, opener)
     return outer is not None and found[outer].text == "{" and _is_literal(found, outer)
+
+
+def _code_before(found: list[Token], number: int) -> int:
+    """Index of the token before another that is no comment and no line's end; -1 for none."""
+    at = number - 1
+    while at >= 0 and found[at].kind in ("newline", "comment"):
+        at -= 1
+    return at
 
 
 def _innermost(found: list[Token], number: int) -> int | None:

@@ -16,11 +16,11 @@ def blamed_step(candidate: Candidate) -> int | None:
     A name that does not exist is to blame itself. Of an operand that does not fit it is the token that the model was
     least sure of.
     """
-    at, said = candidate.fails_at, candidate.generation
-    if at is None or candidate.verdict is None or candidate.insert_text[:at] != said.text[:at]:
+    failure, said = _failure(candidate), candidate.generation
+    if failure is None:
         return None
-    error = next(e for e in candidate.verdict.errors if e.insert_offset is not None)
-    end = _operand_end(said.text, at) if error.message.startswith(_ABOUT_AN_OPERAND) else at + 1
+    at, message = failure
+    end = _operand_end(said.text, at) if message.startswith(_ABOUT_AN_OPERAND) else at + 1
     starts = [0, *(step.end for step in said.steps)]
     within = [n for n, step in enumerate(said.steps) if step.end > at and starts[n] < end]
     return min(within, key=lambda n: said.steps[n].logprob, default=None)
@@ -31,12 +31,10 @@ def mistyped_word(candidate: Candidate) -> int | None:
 
     None where the first error is another, or where that word was not generated.
     """
-    at, said = candidate.fails_at, candidate.generation.text
-    if at is None or candidate.verdict is None or candidate.insert_text[:at] != said[:at]:
+    failure, said = _failure(candidate), candidate.generation.text
+    if failure is None or not failure[1].startswith("cannot use "):
         return None
-    error = next(e for e in candidate.verdict.errors if e.insert_offset is not None)
-    if not error.message.startswith("cannot use "):
-        return None
+    at = failure[0]
     end, depth, found = _operand_end(said, at), 0, None
     for token in tokens(said, at):
         if token.start >= end:
@@ -50,6 +48,14 @@ def mistyped_word(candidate: Candidate) -> int | None:
 def step_at(generation: Generation, at: int) -> int:
     """Index of the token that says what stands at `at` in the generation's text."""
     return next(number for number, step in enumerate(generation.steps) if step.end > at)
+
+
+def _failure(candidate: Candidate) -> tuple[int, str] | None:
+    """Where the first error stands in what was generated, and its message; None where it does not."""
+    at = candidate.fails_at
+    if at is None or candidate.verdict is None or candidate.insert_text[:at] != candidate.generation.text[:at]:
+        return None
+    return at, next(error.message for error in candidate.verdict.errors if error.insert_offset is not None)
 
 
 def _operand_end(text: str, at: int) -> int:

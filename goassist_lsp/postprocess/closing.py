@@ -43,8 +43,7 @@ def _with_due(text: str, due: str, context: CursorContext) -> str:
         before = context.function_prefix
         opener = open_brackets(before)[-1]
         text += "," if holds_elements(before, opener.start) and not text.endswith(",") else ""
-        line = before[before.rfind("\n", 0, opener.start) + 1 :]
-        text += "\n" + line[: len(line) - len(line.lstrip())]
+        text += "\n" + _indent(before[: opener.end], context)
     return text + due
 
 

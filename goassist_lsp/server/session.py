@@ -263,9 +263,9 @@ class Session:
         return self._last_id, completion
 
     async def _ahead(self, assistant: Assistant, completion: Completion, uri: str) -> None:
-        await assistant.ahead(completion)
+        asked = await assistant.ahead(completion)
         document = self.documents.get(uri)
-        if document is not None:
+        if asked and document is not None:
             self.tell("changed", document)
 
     async def _guarded(self, work: Coroutine[Any, Any, Completion]) -> Completion | None:

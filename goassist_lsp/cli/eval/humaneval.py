@@ -29,7 +29,7 @@ from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Options, Settings, resolve
 from goassist_lsp.stages import Stages
 from goassist_lsp.types import DocumentSnapshot
-from goassist_models.engine import CancelToken, Engine, EngineSpeed, GenerateRequest, Generation
+from goassist_models.engine import CancelToken, Engine, EngineOver, GenerateRequest, Generation
 from goassist_models.evaluate import humaneval
 from goassist_models.evaluate.example import Answer
 from goassist_models.evaluate.humaneval import Judgement, Problem
@@ -211,7 +211,7 @@ class _Asking:
         return answer
 
 
-class Draws:
+class Draws(EngineOver):
     """What was drawn once for a problem, said again to each mode. Implements the Engine protocol over another.
 
     A greedy request gets the drawn answer whose turn it is, cut where that request would have stopped it: so modes
@@ -219,27 +219,13 @@ class Draws:
     """
 
     def __init__(self, engine: Engine, n: int, temperature: float, seed: int) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._n = n
         self._temperature = temperature
         self._seed = seed
         self._turn = 0
         self._asked: GenerateRequest | None = None
         self._drawn: list[Generation] = []
-
-    @property
-    def model_name(self) -> str:
-        """The model's name."""
-        return self._engine.model_name
-
-    @property
-    def speed(self) -> EngineSpeed:
-        """The speed of the engine below."""
-        return self._engine.speed
-
-    def count_tokens(self, text: str) -> int:
-        """Length of `text` in tokens."""
-        return self._engine.count_tokens(text)
 
     def turn(self, index: int) -> Draws:
         """Answer with the drawn answer of that index from now on."""

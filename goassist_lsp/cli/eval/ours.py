@@ -22,7 +22,7 @@ from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Options, Settings, resolve
 from goassist_lsp.stages import Stages
 from goassist_lsp.types import Completion, DocumentSnapshot
-from goassist_models.engine import CancelToken, Engine, EngineSpeed, GenerateRequest, Generation
+from goassist_models.engine import CancelToken, Engine, EngineOver, GenerateRequest, Generation
 from goassist_models.evaluate.example import Answer, Edit, Question, System
 from goassist_models.infill import FORMS, InfillPrompt
 
@@ -222,7 +222,7 @@ def _silence(completion: Completion) -> str:
     return "nothing was generated"
 
 
-class Remembering:
+class Remembering(EngineOver):
     """An engine that answers a request at once that it has answered before, until it is told to forget.
 
     `until` and `refuses` are not compared: for one prompt they are the same, or there is none. Implements the Engine
@@ -230,22 +230,8 @@ class Remembering:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._known: dict[tuple[object, ...], tuple[Generation, ...]] = {}
-
-    @property
-    def model_name(self) -> str:
-        """The model's name."""
-        return self._engine.model_name
-
-    @property
-    def speed(self) -> EngineSpeed:
-        """The speed of the engine below."""
-        return self._engine.speed
-
-    def count_tokens(self, text: str) -> int:
-        """Length of `text` in tokens."""
-        return self._engine.count_tokens(text)
 
     async def generate(self, request: GenerateRequest, cancel: CancelToken) -> tuple[Generation, ...]:
         """Answer the request, from memory where it was asked before."""
@@ -264,25 +250,8 @@ class Remembering:
         await self._engine.close()
 
 
-class Unhealed:
+class Unhealed(EngineOver):
     """An engine that does not heal: the ablation of that step. Implements the Engine protocol over another."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    @property
-    def model_name(self) -> str:
-        """The model's name."""
-        return self._engine.model_name
-
-    @property
-    def speed(self) -> EngineSpeed:
-        """The speed of the engine below."""
-        return self._engine.speed
-
-    def count_tokens(self, text: str) -> int:
-        """Length of `text` in tokens."""
-        return self._engine.count_tokens(text)
 
     async def generate(self, request: GenerateRequest, cancel: CancelToken) -> tuple[Generation, ...]:
         """Answer the request with its form's healing off."""

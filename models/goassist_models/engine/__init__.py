@@ -3,6 +3,7 @@
 from goassist_models.engine.base import (
     CancelToken,
     Engine,
+    EngineOver,
     EngineSpeed,
     FinishReason,
     GenerateRequest,
@@ -16,6 +17,7 @@ from goassist_models.engine.base import (
 __all__ = [
     "CancelToken",
     "Engine",
+    "EngineOver",
     "EngineSpeed",
     "FinishReason",
     "GenerateRequest",

@@ -168,3 +168,24 @@ class Engine(Protocol):
     async def close(self) -> None:
         """Free the model and end its thread. May be called twice."""
         ...
+
+
+class EngineOver:
+    """What engines over another one have in common: its name, its speed, its tokens. They say what they generate."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def model_name(self) -> str:
+        """The model's name."""
+        return self._engine.model_name
+
+    @property
+    def speed(self) -> EngineSpeed:
+        """The speed of the engine below."""
+        return self._engine.speed
+
+    def count_tokens(self, text: str) -> int:
+        """Length of `text` in tokens."""
+        return self._engine.count_tokens(text)

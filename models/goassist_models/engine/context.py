@@ -151,8 +151,7 @@ class Context:
         What a cancelled read has done stays in the cells: the next prompt continues from there.
         """
         start_s = time.perf_counter()
-        self._go_to(tokens)
-        shared = _common(self.cells, tokens)
+        shared = self._go_to(tokens)
         if shared == len(tokens) and self._end is not None and self._end[0] == list(tokens):
             self._trim(shared)
             return PromptRead(self._end[1], 0, (time.perf_counter() - start_s) * 1000)
@@ -183,23 +182,27 @@ class Context:
         self._end = (list(tokens), logits)
         return PromptRead(logits, len(tokens) - shared, (time.perf_counter() - start_s) * 1000)
 
-    def _go_to(self, tokens: Sequence[int]) -> None:
-        """Keep the cells of the place that is left, if it is left, and take up those of the place gone to."""
+    def _go_to(self, tokens: Sequence[int]) -> int:
+        """Keep the cells of the place that is left, if it is left, and take up those of the place gone to.
+
+        Returns how many cells of sequence 0 the tokens begin with then.
+        """
         shared = _common(self.cells, tokens)
         if not self._free and not self._kept:
-            return
-        found = max(self._kept, key=lambda place: _common(place[1], tokens), default=None)
-        if found is not None and _common(found[1], tokens) < shared + _WORTH_KEEPING:
-            found = None
+            return shared
+        lengths = [_common(cells, tokens) for _, cells in self._kept]
+        most = max(lengths, default=0)
+        found = self._kept[lengths.index(most)] if most >= shared + _WORTH_KEEPING else None
         if len(self.cells) - shared >= _WORTH_KEEPING:
             self._keep(but=found)
         if found is not None:
             self._library.llama_memory_seq_rm(self._memory, 0, -1, -1)
             self._library.llama_memory_seq_cp(self._memory, found[0], 0, -1, -1)
-            self.cells = list(found[1])
+            self.cells, shared = list(found[1]), most
             self._drop(found)
         while self._kept and sum(len(cells) for _, cells in self._kept) + len(tokens) + _ROOM_TO_GROW > self.n_ctx:
             self._drop(self._kept[0])
+        return shared
 
     def _keep(self, but: tuple[int, list[int]] | None) -> None:
         """Give the cells of sequence 0 to one of the kept sequences too; `but` that is not the one that makes room."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from goassist_models.engine.base import (
     CancelToken,
     Engine,
-    EngineSpeed,
+    EngineOver,
     FinishReason,
     GenerateRequest,
     Generation,
@@ -80,12 +80,11 @@ class _Flight:
         now_s = time.monotonic()
         if waiting:
             self._left_at_s = None
+            self.loop.call_soon_threadsafe(self.grown.set)
         elif self._left_at_s is None:
             self._left_at_s = now_s
         elif now_s - self._left_at_s > GRACE_S:
             self.token.cancel()
-        if waiting:
-            self.loop.call_soon_threadsafe(self.grown.set)
         return self.token.cancelled
 
     def leave(self) -> None:
@@ -100,26 +99,12 @@ class _Flight:
             self.waiters.append(_Waiter(typed, cancel))
 
 
-class KeptEngine:
+class KeptEngine(EngineOver):
     """Keeps one greedy generation of `engine` running from request to request."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._flight: _Flight | None = None
-
-    @property
-    def model_name(self) -> str:
-        """The model's name."""
-        return self._engine.model_name
-
-    @property
-    def speed(self) -> EngineSpeed:
-        """The speed of the engine below."""
-        return self._engine.speed
-
-    def count_tokens(self, text: str) -> int:
-        """Length of `text` in tokens."""
-        return self._engine.count_tokens(text)
 
     async def generate(self, request: GenerateRequest, cancel: CancelToken) -> tuple[Generation, ...]:
         """Answer `request`, where it can be from the generation that is kept; see Engine.generate.
