@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+from goassist_index.beside import ImportsBeside
 from goassist_index.errors import CheckerUnavailable
 from goassist_index.typefacts import Wanted
 from goassist_index.verdict import LegalNames
@@ -58,6 +59,7 @@ class CompletionPipeline:
         self._stages = stages or Stages()
         self._verification = Verification(engine, checker, settings, self._stages)
         self._cache = CompletionCache()
+        self._beside = ImportsBeside()
 
     async def complete(
         self,
@@ -129,8 +131,11 @@ class CompletionPipeline:
 
     def _request(self, context: CursorContext, run: Run, *, n: int, pace: Pace | None = None) -> GenerateRequest:
         form, budget = self._settings.infill_form, self._settings.context_tokens
+        # Without the check nothing is imported: the model is not to use what would be missing.
+        widened = self._stages.beside and self._stages.imports and self._settings.check_types
+        beside = self._beside.of(context.snapshot.path) if widened and self._checker is not None else ()
         return GenerateRequest(
-            prompt=prompt.build(context, form=form, budget_tokens=budget),
+            prompt=prompt.build(context, form=form, budget_tokens=budget, beside=beside),
             max_tokens=self._settings.max_tokens_block if context.multiline else self._settings.max_tokens_line,
             n=n,
             until=stopping.until(context) if self._stages.trim else None,

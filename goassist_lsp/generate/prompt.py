@@ -7,8 +7,13 @@ appends to the prompt and the engine's cache holds all of the rest.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 
+from goassist_index.header import NoPlaceForImport, read_header
+from goassist_index.imports import change_for
 from goassist_index.typefacts import Wanted
+from goassist_index.verdict import ImportSpec
 from goassist_lsp.types import CursorContext
 from goassist_models.infill import FORMS, InfillPrompt
 
@@ -18,16 +23,28 @@ SUFFIX_SHARE = 0.25
 WINDOW_STEP_LINES = 16
 HEAD_CHARS = 600
 MOST_NOTE_CHARS = 240
+# Imports of other files stand in the head beside the budget: they are read once a file.
+MOST_BESIDE_CHARS = 480
 _IMPORT_BLOCK = re.compile(r"^import\s*\([^)]*\)|^import\s+[^\n]+", re.MULTILINE)
 _PACKAGE = re.compile(r"^package\s+\w+", re.MULTILINE)
 
 
-def build(context: CursorContext, *, form: str, budget_tokens: int, note: str = "") -> InfillPrompt:
-    """The prompt for this place, in at most about `budget_tokens` tokens and the `note`."""
+def build(
+    context: CursorContext, *, form: str, budget_tokens: int, note: str = "", beside: Sequence[ImportSpec] = ()
+) -> InfillPrompt:
+    """The prompt for this place, in at most about `budget_tokens` tokens, the `note` and what stands `beside`.
+
+    `beside`: imports that the file does not have, in the order of their worth; inside functions the prompt shows as
+    many as there is room for, as if they were the file's. Who reads an import block without a package takes it that the
+    package is not to be used, and what is used gets its import after the check.
+    """
     budget_chars = int(budget_tokens * CHARS_A_TOKEN)
     suffix = _suffix_window(context.suffix, int(budget_chars * SUFFIX_SHARE))
     prefix = _prefix_window(context.prefix, budget_chars - int(budget_chars * SUFFIX_SHARE))
-    return InfillPrompt(form=FORMS[form], prefix=_unix(prefix), suffix=_unix(suffix), note=note)
+    prefix = _unix(prefix)
+    if beside and context.in_function:
+        prefix = _with_imports(prefix, (*_imports(context.prefix), *beside))
+    return InfillPrompt(form=FORMS[form], prefix=prefix, suffix=_unix(suffix), note=note)
 
 
 def note_of(wanted: Wanted) -> str:
@@ -81,3 +98,40 @@ def _file_head(prefix: str) -> str:
         if len(head) + len(block.group()) <= HEAD_CHARS:
             head += block.group() + "\n\n"
     return head
+
+
+def _imports(text: str) -> tuple[ImportSpec, ...]:
+    try:
+        header = read_header(text)
+    except NoPlaceForImport:
+        return ()
+    return tuple(line.spec for declaration in header.declarations for line in declaration.lines)
+
+
+def _with_imports(prefix: str, wanted: tuple[ImportSpec, ...]) -> str:
+    try:
+        end = read_header(prefix).end
+    except NoPlaceForImport:
+        return prefix
+    return _widened(prefix[:end], wanted) + prefix[end:]
+
+
+@lru_cache(maxsize=16)
+def _widened(head: str, wanted: tuple[ImportSpec, ...]) -> str:
+    """A file's head, which ends with its last import or its package clause, with as many more as there is room for."""
+    present = _imports(head)
+    taken = {spec.path for spec in present} | {_assumed_name(spec) for spec in present}
+    text = head
+    for spec in wanted:
+        if spec.path in taken or _assumed_name(spec) in taken:
+            continue
+        change = change_for(text, [spec])
+        if change is None or len(text) + len(change.new) > len(head) + MOST_BESIDE_CHARS:
+            continue
+        taken |= {spec.path, _assumed_name(spec)}
+        text = change.apply(text).rstrip("\n")
+    return text
+
+
+def _assumed_name(spec: ImportSpec) -> str:
+    return spec.name or spec.path.rpartition("/")[2]

@@ -305,7 +305,7 @@ def test_a_case_that_needs_an_import_is_asked_about_without_it(tmp_path: Path) -
     found = {
         case.truth: case
         for seed in range(30)
-        for case in infill_cases(judge, NAME, {"line": 1, "expression": 1}, seed, frozenset(), needs_import=True)
+        for case in infill_cases(judge, NAME, {"line": 1, "expression": 1}, seed, frozenset(), needs_import="any")
     }
     assert found
     assert {case.needs for case in found.values()} <= {"errors", "sort"}  # strings is used twice
@@ -314,8 +314,25 @@ def test_a_case_that_needs_an_import_is_asked_about_without_it(tmp_path: Path) -
     assert asked.text[: asked.offset] + case.truth + asked.text[asked.offset :] == NEEDING.replace('\t"errors"\n', "")
 
 
+def test_a_named_case_begins_behind_the_name_of_the_package_it_needs(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text(f"module {NAME}\n\ngo 1.22\n")
+    (tmp_path / "small.go").write_text(NEEDING)
+    judge = CompileJudge.open(tmp_path)
+    found = {
+        case.needs: case
+        for seed in range(30)
+        for case in infill_cases(judge, NAME, {"line": 1, "expression": 1}, seed, frozenset(), needs_import="named")
+    }
+    case = found.pop("errors")
+    assert not found
+    asked = question(case, tmp_path)
+    assert asked.text[: asked.offset].endswith("errors.")
+    assert '"errors"' not in asked.text
+    assert case.truth == 'New("nobody")'
+
+
 def test_a_case_that_needs_two_imports_is_none(tmp_path: Path) -> None:
     (tmp_path / "go.mod").write_text(f"module {NAME}\n\ngo 1.22\n")
     (tmp_path / "small.go").write_text(NEEDING)
     judge = CompileJudge.open(tmp_path)
-    assert infill_cases(judge, NAME, {"body": 1}, 1, frozenset(), needs_import=True) == []
+    assert infill_cases(judge, NAME, {"body": 1}, 1, frozenset(), needs_import="any") == []

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goassist_index.typefacts import Wanted
+from goassist_index.verdict import ImportSpec
 from goassist_lsp.generate import prompt
 from goassist_models.infill import FORMS, InfillPrompt
 from support.places import place
@@ -90,3 +91,52 @@ def test_a_note_stands_above_the_cursors_line_with_its_indent() -> None:
 )
 def test_what_a_place_asks_for_is_one_line_or_nothing(wanted: Wanted, note: str) -> None:
     assert prompt.note_of(wanted) == note
+
+
+IN_FUNCTION = "func f() {\n\tx := <CURSOR>\n}\n"
+BESIDE = tuple(ImportSpec("", path) for path in ("strings", "os", "math/rand", "crypto/rand", "example.com/m/v2"))
+
+
+def with_beside(marked: str, beside: tuple[ImportSpec, ...] = BESIDE, budget_tokens: int = 256) -> str:
+    return prompt.build(place(marked), form="joined", budget_tokens=budget_tokens, beside=beside).prefix
+
+
+def test_the_head_shows_what_the_files_beside_import_and_no_name_twice() -> None:
+    made = with_beside(HEAD + IN_FUNCTION)
+    block = '\t"fmt"\n\t"math/rand"\n\t"os"\n\t"strings"\n\n\t"example.com/m/v2"\n'
+    assert made == f"package p\n\nimport (\n{block})\n\nfunc f() {{\n\tx := "
+
+
+def test_a_file_without_imports_shows_those_beside_too() -> None:
+    made = with_beside("package p\n\n" + IN_FUNCTION, BESIDE[:2])
+    assert made.startswith('package p\n\nimport (\n\t"os"\n\t"strings"\n)\n\nfunc f()')
+
+
+@pytest.mark.parametrize("head", ['package p\n\nimport (\n\t"fmt\n', "", 'package p; import "os"\n\n'])
+def test_a_head_that_takes_no_import_stays_as_it_is(head: str) -> None:
+    assert with_beside(head + IN_FUNCTION) == head + "func f() {\n\tx := "
+
+
+def test_outside_functions_the_head_stays_as_it_is() -> None:
+    assert with_beside(HEAD + "var x = <CURSOR>\n") == HEAD + "var x = "
+
+
+def test_no_more_imports_are_shown_than_there_is_room_for() -> None:
+    many = tuple(ImportSpec("", f"example.com/module/package{number}") for number in range(100))
+    made = with_beside(HEAD + IN_FUNCTION, many)
+    assert "package0" in made and "package99" not in made
+    assert len(made) <= len(HEAD + IN_FUNCTION) + prompt.MOST_BESIDE_CHARS
+
+
+def test_own_imports_that_the_window_left_out_come_before_those_beside() -> None:
+    own = "".join(f'\t"example.com/own/{"x" * 40}{number}"\n' for number in range(20))
+    head = f"package p\n\nimport (\n{own})\n\n"
+    made = with_beside(head + "".join(LINES) + IN_FUNCTION, BESIDE)
+    assert 'x0"' in made and "crypto/rand" not in made
+
+
+@given(st.integers(1, 30))
+def test_typing_on_appends_below_imports_beside(typed: int) -> None:
+    text = "value := compute(alpha, beta, gamma)"[:typed]
+    before, after = (with_beside(HEAD + f"func f() {{\n\t{said}<CURSOR>\n}}\n") for said in ("", text))
+    assert after == before + text

@@ -19,7 +19,15 @@ from goassist_index.gotools import download_module
 from goassist_lsp.cli.bench_report import chosen_modules, open_module, progress
 from goassist_lsp.cli.eval import report, systems
 from goassist_models.evaluate.example import Answer, Case, Example, System
-from goassist_models.evaluate.ghost import GHOST_KINDS, infill_cases, question, share_out, signatures, taken_out
+from goassist_models.evaluate.ghost import (
+    GHOST_KINDS,
+    ImportNeed,
+    infill_cases,
+    question,
+    share_out,
+    signatures,
+    taken_out,
+)
 from goassist_models.evaluate.judge import CompileJudge
 from goassist_models.evaluate.modules import ModuleSpec
 from goassist_models.evaluate.runs import Run
@@ -40,8 +48,10 @@ def register(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--limit", type=int, default=160, help="holes in all, a quarter of each kind (default 160)")
     parser.add_argument(
         "--needs-import",
-        action="store_true",
-        help="only holes that need an import which nothing else in the file needs",
+        nargs="?",
+        const="any",
+        choices=("any", "named"),
+        help="only holes that need an import which nothing else in the file needs; named: the package's name is typed",
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of the choice of holes (default 1)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the run is kept; the same one goes on with it")
@@ -56,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
     specs = chosen_modules(args.modules, lambda spec: spec.split == args.subset)
     arguments: dict[str, object] = {"modules": [spec.name for spec in specs], "limit": args.limit, "seed": args.seed}
     more = ""
-    if args.needs_import:
-        arguments["needs_import"], more = True, "-needs-import"
+    if args.needs_import is not None:
+        arguments["needs_import"], more = args.needs_import, f"-needs-import-{args.needs_import}"
     out = args.out or cache_dir() / "eval" / f"infill-{args.subset}-{args.limit}-{args.seed}{more}"
     the_run = Run.open(out, "infill", arguments)
     work, failed = _work(specs, args.limit, args.seed, needs_import=args.needs_import)
@@ -95,7 +105,7 @@ class ModuleWork:
 
 
 def _work(
-    specs: Sequence[ModuleSpec], limit: int, seed: int, *, needs_import: bool = False
+    specs: Sequence[ModuleSpec], limit: int, seed: int, *, needs_import: ImportNeed | None = None
 ) -> tuple[list[ModuleWork], list[dict[str, str]]]:
     """Cases of each module; modules that cannot be had are named, and the others go on without them."""
     failed: list[dict[str, str]] = []

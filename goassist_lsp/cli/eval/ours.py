@@ -30,6 +30,7 @@ from goassist_models.infill import FORMS, InfillPrompt
 _LOADING_LIMIT_S = 180.0
 _ALL_ON = Stages()
 _ALL_OFF = Stages(
+    beside=False,
     trim=False,
     filters=False,
     names=False,
@@ -68,6 +69,7 @@ ABLATIONS = (
     Variant("no repair", "what fails is not said otherwise from there", Stages(repair=False)),
     Variant("no cut back", "what fails the check is not shortened", Stages(cut_back=False)),
     Variant("no imports", "missing imports are not added", Stages(imports=False)),
+    Variant("no imports beside", "the prompt has the file's own imports only", Stages(beside=False)),
     Variant("no second draw", "nothing is drawn when the first answer fails", Stages(second_draw=False)),
     Variant("no trimming", "no end of hole, in generation or after", Stages(trim=False)),
     Variant("no filters", "the model's text as it is, then checked", Stages(trim=False, filters=False)),
@@ -75,7 +77,7 @@ ABLATIONS = (
     Variant(
         "types at the end",
         "types only check and cut back",
-        Stages(names=False, fixes=False, repair=False, imports=False),
+        Stages(beside=False, names=False, fixes=False, repair=False, imports=False),
     ),
     Variant("no healing", "the last word typed is not taken back", healed=False),
     Variant("trained order", "prefix, suffix, middle, not healed", settings={"infill_form": "psm"}, healed=False),

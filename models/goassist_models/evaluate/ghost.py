@@ -32,10 +32,11 @@ from goassist_models.evaluate.declarations import ModuleDeclarations
 from goassist_models.evaluate.example import Case, Question
 from goassist_models.evaluate.holes import holes
 from goassist_models.evaluate.judge import CompileJudge, is_test
-from goassist_models.evaluate.needed import ImportLine, needed_only_for
+from goassist_models.evaluate.needed import ImportLine, behind_name, needed_only_for
 from goassist_models.evaluate.slices import slices_and_dependencies
 
 GhostKind = Literal["line", "expression", "block", "body"]
+ImportNeed = Literal["any", "named"]
 GHOST_KINDS: tuple[GhostKind, ...] = ("line", "expression", "block", "body")
 MAX_BLOCK_LINES = 12
 MAX_BODY_LINES = 15
@@ -79,14 +80,15 @@ def infill_cases(
     seed: int,
     older: frozenset[tuple[str, str]],
     *,
-    needs_import: bool = False,
+    needs_import: ImportNeed | None = None,
 ) -> list[Case]:
     """Choose cases of one module, at most one a function, in functions that `older` lacks as far as there are any.
 
     `module` names it in the cases. The same module, seed and counts give the same cases. One in ONE_TEST_IN is in a
     test file, as far as there are any. There may be fewer than `counts` asks for. The truth compiles: packages that
     do not are left out. So are functions that stand nearly the same elsewhere (copies.py). `needs_import`: only holes
-    whose truth alone in its file needs some import, which is taken out of the file with it.
+    whose truth alone in its file needs some import, which is taken out of the file with it; "named" ones begin behind
+    the package's name and its dot, which the user has typed.
     """
     declarations = ModuleDeclarations.of(judge.directory, judge.packages)
     choice = _Choice(judge, module, declarations, Copies.below(judge.directory), needs_import)
@@ -117,7 +119,7 @@ class _Choice:
     module: str
     declarations: ModuleDeclarations
     copies: Copies
-    needs_import: bool
+    needs_import: ImportNeed | None
 
     def cases(self, places: Iterable[tuple[str, Place]], counts: Mapping[GhostKind, int]) -> list[tuple[str, Case]]:
         """Take one hole a place, in order, until there are `counts` of each kind."""
@@ -147,21 +149,27 @@ class _Choice:
         while offered:
             role, start, end = rng.choice(offered)
             copied = self.copies.of_lines(place.node, place.source, place.path, start, end) is not None
-            if not copied and (not self.needs_import or self._needed(place, start, end) is not None):
+            if not copied and (self.needs_import is None or self._needed(place, start, end) is not None):
                 return role, start, end
             offered.remove((role, start, end))
         return None
 
     def _needed(self, place: Place, start: int, end: int) -> ImportLine | None:
         """The import that these bytes alone need: one, or else it would not be clear which is the right one."""
-        root = place.node.parent
-        assert root is not None
         imports = self.declarations.files[place.path].imports
-        needed = needed_only_for(root, place.source, imports, start, end)
+        needed = needed_only_for(_root(place), place.source, imports, start, end)
         return needed[0] if len(needed) == 1 else None
 
+    def _behind_name(self, place: Place, path: str, start: int, end: int) -> int:
+        """Where the first use of the package goes on behind its name's dot."""
+        names = {name for name, of in self.declarations.files[place.path].imports.items() if of == path}
+        behind = behind_name(_root(place), place.source, names, start, end)
+        return start if behind is None else behind
+
     def _case(self, kind: GhostKind, place: Place, role: str, start: int, end: int) -> Case:
-        needed = self._needed(place, start, end) if self.needs_import else None
+        needed = self._needed(place, start, end) if self.needs_import is not None else None
+        if needed is not None and self.needs_import == "named":
+            start = self._behind_name(place, needed.path, start, end)
         slices, dependencies = slices_and_dependencies(
             self.declarations, place.path, place.source, place.node, start, end
         )
@@ -235,6 +243,12 @@ def _whole(case: Case, root: Path) -> bytes:
             cure="Make the copy anew from the module's directory",
         )
     return source
+
+
+def _root(place: Place) -> Node:
+    root = place.node.parent
+    assert root is not None
+    return root
 
 
 def _digest(*parts: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from tree_sitter import Node
@@ -37,6 +37,14 @@ def needed_only_for(
             (inside if start <= node.start_byte < end else outside).add(name)
     wanted = {imports[name] for name in inside - outside if name not in _NOT_BY_NAME}
     return tuple(line for line in _lines(root, source) if line.path in wanted)
+
+
+def behind_name(root: Node, source: bytes, names: Container[str], start: int, end: int) -> int | None:
+    """Where the first use of a package called one of `names` in bytes [start, end) goes on behind its dot, if any."""
+    uses = (node for node in walk(root) if start <= node.start_byte < end and _package_name(node, source) in names)
+    first = min(uses, key=lambda node: node.start_byte, default=None)
+    dot = source.find(b".", first.start_byte) if first is not None else -1
+    return dot + 1 if 0 <= dot < end - 1 else None
 
 
 def imported(source: bytes) -> frozenset[str]:
