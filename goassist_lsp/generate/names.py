@@ -1,4 +1,4 @@
-"""Holds decoding to names that exist: members behind a dot, keys of a struct, names in scope where one is used.
+"""Holds decoding to names that exist: members, keys of a struct, types in a case, names in scope where one is used.
 
 Made by the pipeline for one place; the engine's token loop asks `refuses` about each token before it is taken.
 Refused is only what cannot be right: where the types are not known, or a name may be a new one, everything passes.
@@ -95,14 +95,16 @@ class NameGuide:
                 return False
             legal = self._legal(token, text)
             return legal is not None and legal.kind == "key" and not legal.names.may_be(token, text)
-        if place != "use" or (behind == ":" and text[token.end : token.end + 2] != ":="):
+        if place == "case":
+            legal = self._legal(token, text)
+            if legal is None or legal.kind not in ("case", "name"):
+                return False  # what a select's case receives may have a new name
+            if legal.kind == "case":
+                return not legal.allows(found, number, text)
+        elif place != "use" or (behind == ":" and text[token.end : token.end + 2] != ":="):
             return False
         scope = self._names_in_scope(token, text)
-        if scope is None or scope.names.may_be(token, text):
-            return False
-        # What was said before may be declared there, which the names at the first use do not know of.
-        said = _Names(t.text for n, t in enumerate(found[:number]) if t.kind == "word" and not _is_member(found, n))
-        return not (said.may_be(token, text) or (behind in ("", ".") and scope.packages.may_be(token, text)))
+        return scope is not None and not scope.allows(found, number, text)
 
     def _names_in_scope(self, token: Token, text: str) -> _Legal | None:
         if self._scope is None and self._tries < _MOST_TRIES:
@@ -141,8 +143,24 @@ class _Legal:
     def __init__(self, legal: LegalNames) -> None:
         self.kind = legal.kind
         self.asserts = legal.asserts
-        self.names = _Names({*legal.names, *KEYWORDS} if legal.kind == "name" else legal.names)
+        self.names = _Names({*legal.names, *KEYWORDS} if legal.kind in ("name", "case") else legal.names)
         self.packages = _Names(legal.packages)
+
+    def allows(self, found: list[Token], number: int, text: str) -> bool:
+        """Whether a word may stand there: as one of the names, as one just declared, or as a package before its dot."""
+        word = found[number]
+        if self.names.may_be(word, text):
+            return True
+        if text[word.end : word.end + 1] in ("", ".") and self.packages.may_be(word, text):
+            return True
+        return _declared(found, number).may_be(word, text)
+
+
+def _declared(found: list[Token], number: int) -> _Names:
+    """What was said before may be declared there, which the names at the first use do not know of."""
+    return _Names(
+        token.text for n, token in enumerate(found[:number]) if token.kind == "word" and not _is_member(found, n)
+    )
 
 
 def _is_member(found: list[Token], number: int) -> bool:
@@ -163,14 +181,14 @@ def _head(context: CursorContext) -> str:
 
 
 def _place(found: list[Token], number: int) -> str:
-    """What a word is at its place: "use" of a name, "literal" for a key or a value in braces, "" for anything else."""
+    """What a word is at its place: "use" of a name, "case" for that of a case, "literal" in braces, "" for all else."""
     at = _code_before(found, number)
     before = found[at] if at >= 0 else None
     # Behind a colon at a line's end statements begin.
     if before is None or (at < number - 1 and (before.ends_statement or before.text == ":")):
         return ""
     if before.kind == "word":
-        return "use" if before.text in _USED_BEHIND_WORDS else ""
+        return "case" if before.text == "case" else "use" if before.text in _USED_BEHIND_WORDS else ""
     if before.text in _USED_BEHIND:
         return "use"
     if before.text not in ("(", "[", "{", ","):

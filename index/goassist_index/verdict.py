@@ -77,13 +77,13 @@ class Unfinished:
 class LegalNames:
     """Names that may stand at one place; all others are wrong there.
 
-    `kind`: "member" behind a dot, "key" in a struct's literal (where other names may stand as values), "name"
-    elsewhere. `packages` may be used there once they are imported. `asserts`: what stands before the dot is an
-    interface, so that a type assertion may follow it. `fits` are those of the names that, alone or called, have the
-    type that the place asks for; empty where none is asked for.
+    `kind`: "member" behind a dot, "key" in a struct's literal (where other names may stand as values), "case" in a type
+    switch's case (types that the value can have), "name" elsewhere. `packages` may be used there once they are
+    imported. `asserts`: what stands before the dot is an interface, so that a type assertion may follow it. `fits` are
+    those of the names that, alone or called, have the type that the place asks for; empty where none is asked for.
     """
 
-    kind: Literal["member", "key", "name"]
+    kind: Literal["member", "key", "case", "name"]
     names: frozenset[str]
     packages: frozenset[str] = frozenset()
     asserts: bool = False

@@ -15,6 +15,7 @@ from support.places import CURSOR, snapshot
 MEMBER = LegalNames("member", frozenset({"Close", "Path", "Paths"}))
 SCOPE = LegalNames("name", frozenset({"err", "conn", "nil", "string"}), frozenset({"strings"}))
 KEY = LegalNames("key", frozenset({"Name", "Size"}))
+CASE = LegalNames("case", frozenset({"Shape", "error", "nil"}), frozenset({"strings"}))
 
 
 def guide(line: str, answers: Mapping[str, LegalNames | None]) -> tuple[NameGuide, list[str]]:
@@ -201,3 +202,38 @@ def test_where_a_type_is_wanted_decoding_is_held_to_what_fits() -> None:
     assert not made.refuses("return conn.", "Pa")
     assert not made.refuses("return conn.Pa", "th\n")
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("line", "piece", "refused"),
+    [
+        ("\tcase <CURSOR>", "Sha", False),
+        ("\tcase <CURSOR>", "Shape:", False),
+        ("\tcase <CURSOR>", "conn", True),
+        ("\tcase <CURSOR>", "map[string]", False),
+        ("\tcase <CURSOR>", "strings.Bu", False),
+        ("\tcase <CURSOR>", "strings:", True),
+        ("\tcase <CURSOR>", "*conn", False),
+        ("\tcase Sh<CURSOR>", "ip", True),
+    ],
+)
+def test_a_case_of_a_type_switch_names_types(line: str, piece: str, refused: bool) -> None:
+    made, _ = guide(line, {"": CASE})
+    assert made.refuses("", piece) is refused
+
+
+def test_a_case_of_another_switch_names_what_is_in_scope() -> None:
+    made, _ = guide("\tcase <CURSOR>", {"": SCOPE})
+    assert not made.refuses("", "err:")
+    assert made.refuses("", "Shape:")
+
+
+def test_a_case_of_which_nothing_is_known_may_declare() -> None:
+    made, _ = guide("\tcase <CURSOR>", {})
+    assert not made.refuses("", "fresh")
+
+
+def test_what_a_case_named_is_not_all_that_is_in_scope_behind_it() -> None:
+    made, _ = guide("\t<CURSOR>", {"case ": CASE, "case Shape:\n\t\treturn ": SCOPE})
+    assert made.refuses("case ", "conn")
+    assert not made.refuses("case Shape:\n\t\treturn ", "conn")

@@ -11,11 +11,12 @@ import (
 // legal is which names may stand at a place, for decoding that is held to them. Names that are left out are
 // wrong there; where that cannot be said, Kind is "".
 type legal struct {
-	Kind  string   `json:"kind"`  // "member" behind a dot, "key" in a struct's literal, "name" elsewhere
+	// Kind is "member" behind a dot, "key" in a struct's literal, "case" in a type switch's case, "name" elsewhere.
+	Kind  string   `json:"kind"`
 	Names []string `json:"names"` // of a key: the fields; other names may stand there as values
 	// Asserts: the value before the dot is of an interface type, so that x.(T) is legal.
 	Asserts bool `json:"asserts"`
-	// Packages could be imported under these names: only beside "name".
+	// Packages could be imported under these names: only beside "name" and "case".
 	Packages []string `json:"packages"`
 	// Fits are those of the names that, alone or called, have the type that the place asks for; of fields and methods
 	// and of names in scope. Empty where no type is asked for.
@@ -47,6 +48,14 @@ func (v *view) legal() legal {
 				return legal{Kind: "key", Names: names, Packages: none.Packages, Fits: none.Fits}
 			}
 		}
+	case *ast.CaseClause:
+		if on := v.switchedOn(); on != nil {
+			return v.legalTypes(on, none)
+		}
+	case *ast.ExprStmt:
+		if clause, ok := v.path[len(v.path)-3].(*ast.CommClause); ok && clause.Comm == parent {
+			return none // case v := <-c: the name may be a new one
+		}
 	}
 	if names := v.scopeNames(); names != nil {
 		if packages := v.importable(); packages != nil {
@@ -54,6 +63,70 @@ func (v *view) legal() legal {
 		}
 	}
 	return none
+}
+
+// switchedOn is the type switch in whose case the hole stands by itself; nil for other places.
+func (v *view) switchedOn() *ast.TypeSwitchStmt {
+	depth := len(v.path) - 4 // the switch, its body, the clause, the hole
+	if depth < 0 || !slices.Contains(v.path[depth+2].(*ast.CaseClause).List, ast.Expr(v.hole)) {
+		return nil
+	}
+	on, _ := v.path[depth].(*ast.TypeSwitchStmt)
+	return on
+}
+
+// legalTypes is what a case of a type switch may name: types that the value can have, nil, and packages.
+func (v *view) legalTypes(on *ast.TypeSwitchStmt, none legal) legal {
+	packages := v.importable()
+	names := v.scopeNames()
+	if names == nil || packages == nil {
+		return none
+	}
+	value := v.switchedValue(on)
+	names = slices.DeleteFunc(names, func(name string) bool {
+		switch obj := v.lookup(name).(type) {
+		case *types.TypeName:
+			return value != nil && impossible(value, obj.Type())
+		case *types.PkgName, *types.Nil:
+			return false
+		case nil: // declared where the package does not parse, if anywhere
+			return !slices.ContainsFunc(v.place.focus.files, func(f *sourceFile) bool { return f.broken[name] })
+		}
+		return true
+	})
+	return legal{Kind: "case", Names: names, Packages: packages, Fits: none.Fits}
+}
+
+// switchedValue is the interface of the value that a type switch looks at, nil where it is not known.
+func (v *view) switchedValue(on *ast.TypeSwitchStmt) *types.Interface {
+	var x ast.Expr
+	switch assign := on.Assign.(type) {
+	case *ast.ExprStmt:
+		x = assign.X
+	case *ast.AssignStmt:
+		x = assign.Rhs[0]
+	}
+	assertion, ok := ast.Unparen(x).(*ast.TypeAssertExpr)
+	if !ok {
+		return nil
+	}
+	t := v.info.TypeOf(assertion.X)
+	if t == nil || v.uncertain(t, 0) {
+		return nil
+	}
+	value, _ := t.Underlying().(*types.Interface)
+	return value
+}
+
+// impossible reports whether no value in the interface can have the type, so that its case would not compile.
+func impossible(value *types.Interface, t types.Type) bool {
+	if named, ok := t.(*types.Named); ok && named.TypeParams().Len() > 0 {
+		return false // its arguments are not written yet
+	}
+	if t.Underlying() == types.Typ[types.Invalid] || types.IsInterface(t) {
+		return false
+	}
+	return !types.AssertableTo(value, t)
 }
 
 // legalMembers is what may follow the selector's dot.

@@ -48,6 +48,12 @@ func TestLegalNamesByPlace(t *testing.T) {
 		{"keys of a struct that is not closed", "func f() *Item {\n\treturn &Item{«»\n}\n", "\n\t\t", "key", "price Name", "Price find"},
 		{"keys behind others", "func f() *Item {\n\treturn &Item{\n\t\tName: \"a\",\n\t\t«»\n\t}\n}\n", "", "key", "price Name", "Price find"},
 		{"names in a map's literal", "func f(k string) {\n\t«»\n}\n", "m := map[string]int{", "name", "k find", "Price"},
+		{"types in a case of a type switch", "func f(v any, n int) {\n\tswitch v.(type) {\n\t«»\n\t}\n}\n", "case ", "case", "Item int error nil", "find len n v"},
+		{"types in a case with a text behind", "func f(v any, n int) {\n\tswitch x := v.(type) {\n\tcase «»:\n\t\t_ = x\n\tcase string:\n\t}\n}\n", "", "case", "Item int error nil", "find len n v x"},
+		{"types that the value can have", "func f(err error) {\n\tswitch err.(type) {\n\tcase «»\n\t}\n}\n", "", "case", "error any nil", "Item int find err"},
+		{"names in a case of another switch", "func f(n int) {\n\tswitch n {\n\tcase «»\n\t}\n}\n", "", "name", "n find len", "Price"},
+		{"names in the body of a type switch's case", "func f(v any, n int) {\n\tswitch v.(type) {\n\tcase int:\n\t\t«»\n\t}\n}\n", "return ", "name", "n find v", "Price"},
+		{"nothing known of a case that may declare", "func f(c chan int) {\n\tselect {\n\tcase «»\n\t}\n}\n", "", "", "", ""},
 		{"nothing known of an unknown value", "func f() {\n\t«»\n}\n", "x := nowhere.", "", "", ""},
 		{"nothing known where an embedded type is unknown", "type odd struct {\n\tmissing.Type\n\ta int\n}\n\nfunc f(o odd) {\n\t«»\n}\n", "o.", "", "", ""},
 		{"nothing known of C", "import \"C\"\n\nfunc f() {\n\t«»\n}\n", "C.", "", "", ""},
@@ -55,7 +61,7 @@ func TestLegalNamesByPlace(t *testing.T) {
 	} {
 		got := legalAt(t, p, "package shop\n\n"+c.text, c.said)
 		// The first walk through the standard library may take longer than is waited for.
-		for tries := 0; c.kind == "name" && got.Kind == "" && tries < 500; tries++ {
+		for tries := 0; (c.kind == "name" || c.kind == "case") && got.Kind == "" && tries < 500; tries++ {
 			time.Sleep(10 * time.Millisecond)
 			got = legalAt(t, p, "package shop\n\n"+c.text, c.said)
 		}
