@@ -23,8 +23,8 @@ SUFFIX_SHARE = 0.25
 WINDOW_STEP_LINES = 16
 HEAD_CHARS = 600
 MOST_NOTE_CHARS = 240
-# Imports of other files stand in the head beside the budget: they are read once a file.
-MOST_BESIDE_CHARS = 480
+# Imports of other files stand in the head beside the budget. They are read once a file; more of them help no more.
+MOST_BESIDE_CHARS = 160
 _IMPORT_BLOCK = re.compile(r"^import\s*\([^)]*\)|^import\s+[^\n]+", re.MULTILINE)
 _PACKAGE = re.compile(r"^package\s+\w+", re.MULTILINE)
 
@@ -43,7 +43,7 @@ def build(
     prefix = _prefix_window(context.prefix, budget_chars - int(budget_chars * SUFFIX_SHARE))
     prefix = _unix(prefix)
     if beside and context.in_function:
-        prefix = _with_imports(prefix, (*_imports(context.prefix), *beside))
+        prefix = _with_imports(prefix, _imports(context.prefix), tuple(beside))
     return InfillPrompt(form=FORMS[form], prefix=prefix, suffix=_unix(suffix), note=note)
 
 
@@ -108,25 +108,26 @@ def _imports(text: str) -> tuple[ImportSpec, ...]:
     return tuple(line.spec for declaration in header.declarations for line in declaration.lines)
 
 
-def _with_imports(prefix: str, wanted: tuple[ImportSpec, ...]) -> str:
+def _with_imports(prefix: str, own: tuple[ImportSpec, ...], beside: tuple[ImportSpec, ...]) -> str:
     try:
         end = read_header(prefix).end
     except NoPlaceForImport:
         return prefix
-    return _widened(prefix[:end], wanted) + prefix[end:]
+    head = _widened(prefix[:end], own, HEAD_CHARS)
+    return _widened(head, beside, len(head) + MOST_BESIDE_CHARS) + prefix[end:]
 
 
 @lru_cache(maxsize=16)
-def _widened(head: str, wanted: tuple[ImportSpec, ...]) -> str:
-    """A file's head, which ends with its last import or its package clause, with as many more as there is room for."""
+def _widened(head: str, more: tuple[ImportSpec, ...], limit: int) -> str:
+    """A file's head, up to its last import or its package clause, with more imports in at most `limit` characters."""
     present = _imports(head)
     taken = {spec.path for spec in present} | {_assumed_name(spec) for spec in present}
     text = head
-    for spec in wanted:
+    for spec in more:
         if spec.path in taken or _assumed_name(spec) in taken:
             continue
         change = change_for(text, [spec])
-        if change is None or len(text) + len(change.new) > len(head) + MOST_BESIDE_CHARS:
+        if change is None or len(text) + len(change.new) > limit:
             continue
         taken |= {spec.path, _assumed_name(spec)}
         text = change.apply(text).rstrip("\n")
