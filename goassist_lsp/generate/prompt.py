@@ -43,7 +43,7 @@ def build(
     prefix = _prefix_window(context.prefix, budget_chars - int(budget_chars * SUFFIX_SHARE))
     prefix = _unix(prefix)
     if beside and context.in_function:
-        prefix = _with_imports(prefix, _imports(context.prefix), tuple(beside))
+        prefix = _with_imports(prefix, (*_imports(context.prefix), *beside))
     return InfillPrompt(form=FORMS[form], prefix=prefix, suffix=_unix(suffix), note=note)
 
 
@@ -108,18 +108,17 @@ def _imports(text: str) -> tuple[ImportSpec, ...]:
     return tuple(line.spec for declaration in header.declarations for line in declaration.lines)
 
 
-def _with_imports(prefix: str, own: tuple[ImportSpec, ...], beside: tuple[ImportSpec, ...]) -> str:
+def _with_imports(prefix: str, more: tuple[ImportSpec, ...]) -> str:
     try:
         end = read_header(prefix).end
     except NoPlaceForImport:
         return prefix
-    head = _widened(prefix[:end], own, HEAD_CHARS)
-    return _widened(head, beside, len(head) + MOST_BESIDE_CHARS) + prefix[end:]
+    return _widened(prefix[:end], more) + prefix[end:]
 
 
 @lru_cache(maxsize=16)
-def _widened(head: str, more: tuple[ImportSpec, ...], limit: int) -> str:
-    """A file's head, up to its last import or its package clause, with more imports in at most `limit` characters."""
+def _widened(head: str, more: tuple[ImportSpec, ...]) -> str:
+    """A file's head, which ends with its last import or its package clause, with as many more as there is room for."""
     present = _imports(head)
     taken = {spec.path for spec in present} | {_assumed_name(spec) for spec in present}
     text = head
@@ -127,7 +126,7 @@ def _widened(head: str, more: tuple[ImportSpec, ...], limit: int) -> str:
         if spec.path in taken or _assumed_name(spec) in taken:
             continue
         change = change_for(text, [spec])
-        if change is None or len(text) + len(change.new) > limit:
+        if change is None or len(text) + len(change.new) > len(head) + MOST_BESIDE_CHARS:
             continue
         taken |= {spec.path, _assumed_name(spec)}
         text = change.apply(text).rstrip("\n")
