@@ -14,6 +14,7 @@ from goassist_models.evaluate.keystrokes import (
     KeyRecord,
     Replay,
     TypedBody,
+    as_typed,
     bodies_of,
     bootstrap_95,
     keys_of,
@@ -99,6 +100,12 @@ def test_the_same_seed_gives_the_same_bodies_under_the_same_names(judge: Compile
 def test_an_indentation_comes_with_its_line_break_and_a_blank_line_costs_a_key() -> None:
     assert keys_of("a {\n\t\tb\n\n\tc") == ("a", " ", "{", "\n\t\t", "b", "\n", "\n\t", "c")
     assert keys_of("\ta") == ("\t", "a")
+
+
+def test_nobody_types_the_blanks_that_align() -> None:
+    aligned = 'x := T{\n\t\ta:   1,    // one  two\n\t\tbcd: "p  q",\n\t}\n'
+    assert as_typed(aligned) == 'x := T{\n\t\ta: 1, // one  two\n\t\tbcd: "p  q",\n\t}\n'
+    assert as_typed("a\n  b  ") == "a\n  b  "
 
 
 def test_modules_take_turns_until_all_are_used_up() -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from goassist_index.scan import tokens
 from goassist_index.syntax import function_name, functions, is_generated, parse, signature, statements
 from goassist_models.evaluate.judge import CompileJudge
 from goassist_models.evaluate.metrics import Share, percentile
@@ -34,7 +35,8 @@ Press = Literal["key", "accept", "accept line"]
 class TypedBody:
     """One function body to be typed into `before` + `after` (texts of the file around it).
 
-    `keys` are what each key adds: a character, or a line break with the indentation that an editor adds. `file` lies
+    `keys` are what each key adds: a character, or a line break with the indentation that an editor adds (no key aligns
+    anything: gofmt does). `file` lies
     below `directory`, the module's. `new`: a release from before mid-2024 has no function of this signature.
     """
 
@@ -105,13 +107,13 @@ def typed_bodies(
         if near_copy:
             continue
         text = source.decode("ascii")
-        keys = keys_of(text[start:end])
+        keys = keys_of(as_typed(text[start:end]))
         yield TypedBody(judge.directory, path, name, text[:start], text[end:], keys, module, new)
 
 
 def _trigrams(body: bytes) -> frozenset[tuple[str, ...]]:
-    tokens = _TOKEN.findall(body.decode("utf-8", "replace"))
-    return frozenset(zip(tokens, tokens[1:], tokens[2:], strict=False))
+    found = _TOKEN.findall(body.decode("utf-8", "replace"))
+    return frozenset(zip(found, found[1:], found[2:], strict=False))
 
 
 def _alike(one: frozenset[tuple[str, ...]], other: frozenset[tuple[str, ...]]) -> bool:
@@ -129,6 +131,18 @@ def bodies_of(*sources: Iterable[TypedBody]) -> Iterator[TypedBody]:
                 yield next(bodies)
             except StopIteration:
                 left.remove(bodies)
+
+
+def as_typed(text: str) -> str:
+    """The text as a person types it: one blank where gofmt aligns columns, which it does when the file is saved."""
+    parts: list[str] = []
+    end = 0
+    for token in tokens(text):
+        gap = text[end : token.start]
+        aligned = len(gap) > 1 and not gap.strip(" ") and not text[:end].endswith("\n")
+        parts += [" " if aligned else gap, text[token.start : token.end]]
+        end = token.end
+    return "".join(parts) + text[end:]
 
 
 def keys_of(text: str) -> tuple[str, ...]:
