@@ -60,7 +60,7 @@ class LlamaSettings:
     sequences: int = 4
     places: int = 3
     threads: int | None = None
-    chunk_tokens: int = 128
+    chunk_tokens: int = 256
     heal_words: bool = True
     preflight: bool = True
     gpu_layers: int | None = None
