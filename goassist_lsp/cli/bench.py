@@ -13,12 +13,13 @@ from goassist_lsp.cli import (
     bench_memory,
     bench_names,
     bench_startup,
+    bench_tune,
     bench_verdicts,
 )
 
 BENCHES = (
     *(bench_verdicts, bench_names, bench_facts, bench_check),
-    *(bench_engine, bench_growth, bench_load, bench_memory, bench_startup),
+    *(bench_engine, bench_growth, bench_load, bench_memory, bench_startup, bench_tune),
 )
 
 

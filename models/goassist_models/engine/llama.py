@@ -115,6 +115,11 @@ class LlamaEngine:
         """Tokens in the cache's kept sequence. May be read from any thread."""
         return len(self._context.cells)
 
+    @property
+    def threads(self) -> int:
+        """Threads that single tokens are decoded with now. May be read from any thread."""
+        return self._context.threads
+
     def count_tokens(self, text: str) -> int:
         """Length of `text` in this model's tokens. May be called from any thread."""
         return len(self.vocabulary.tokenize(text))
