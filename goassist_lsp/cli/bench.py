@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from goassist_lsp.cli import (
+    bench_appended,
     bench_check,
     bench_engine,
     bench_facts,
@@ -18,7 +19,7 @@ from goassist_lsp.cli import (
 )
 
 BENCHES = (
-    *(bench_verdicts, bench_names, bench_facts, bench_check),
+    *(bench_appended, bench_verdicts, bench_names, bench_facts, bench_check),
     *(bench_engine, bench_growth, bench_load, bench_memory, bench_startup, bench_tune),
 )
 

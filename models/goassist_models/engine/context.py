@@ -59,6 +59,7 @@ class PromptRead:
     logits: Logits | None
     read_tokens: int
     read_ms: float
+    decodes: int = 0
 
 
 class Context:
@@ -162,14 +163,14 @@ class Context:
         # The last token is read again: other logits than the last prompt's are not kept.
         shared = min(shared, len(tokens) - 1)
         self._trim(shared)
-        at = shared
+        at, decodes = shared, 0
         self._give_up[0] = b"\0"
         self._library.llama_set_abort_callback(self._context, self._asks_give_up, self._give_up)
         try:
             while at < len(tokens):
                 # Asked after the flag was taken back: a cancel before that is seen here, one after it by the decode.
                 if stopped():
-                    return PromptRead(None, at - shared, (time.perf_counter() - start_s) * 1000)
+                    return PromptRead(None, at - shared, (time.perf_counter() - start_s) * 1000, decodes)
                 left = len(tokens) - at
                 single = left <= _READ_SINGLY and self.threads < self._read_threads
                 part = tokens[at : at + (1 if single else self._chunk)]
@@ -178,15 +179,16 @@ class Context:
                 self._decode([(0, token, at + i) for i, token in enumerate(part)], wanted)
                 self.cells.extend(part)
                 at += len(part)
+                decodes += 1
         except _GivenUp:
             # What the decode has done of its part may be in the cells: it is not counted on.
             self._library.llama_memory_seq_rm(self._memory, 0, at, -1)
-            return PromptRead(None, at - shared, (time.perf_counter() - start_s) * 1000)
+            return PromptRead(None, at - shared, (time.perf_counter() - start_s) * 1000, decodes)
         finally:
             self._library.llama_set_abort_callback(self._context, self._never, None)
         logits = self._logits(len(part) - 1).copy()
         self._end = (list(tokens), logits)
-        return PromptRead(logits, len(tokens) - shared, (time.perf_counter() - start_s) * 1000)
+        return PromptRead(logits, len(tokens) - shared, (time.perf_counter() - start_s) * 1000, decodes)
 
     def _go_to(self, tokens: Sequence[int]) -> int:
         """Keep the cells of the place that is left, if it is left, and take up those of the place gone to.

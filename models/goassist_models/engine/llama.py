@@ -273,7 +273,8 @@ class LlamaEngine:
             limit = min(request.max_tokens, room // count)
             self._grow(sequences, read.logits, len(tokens) - len(kept), limit, request, stopped)
         generate_ms = (time.perf_counter() - start_s) * 1000
-        timings = GenerationTimings(len(tokens) + bool(tie), read.read_tokens, read.read_ms, generate_ms)
+        prompt_tokens = len(tokens) + bool(tie)
+        timings = GenerationTimings(prompt_tokens, read.read_tokens, read.read_ms, generate_ms, read.decodes)
         return tuple(sequence.generation(timings) for sequence in sequences)
 
     def _score(self, prompt: InfillPrompt, text: str, cancel: CancelToken) -> ScoredText:
