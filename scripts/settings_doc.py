@@ -13,7 +13,8 @@ TARGET = Path(__file__).parent.parent / "docs" / "settings.md"
 HEAD = """# Settings
 
 Sent by the editor as `initializationOptions` or as the `goassist` section of its configuration; read again when they
-change. A wrong value is named in a message and the default is used. Made by `scripts/settings_doc.py`: do not edit.
+change. A wrong value is named in a message and the default is used. Where `goassist-lsp bench tune` has measured the
+machine, what it found best stands in for the defaults. Made by `scripts/settings_doc.py`: do not edit.
 
 | setting | default | allowed | meaning |
 |---|---|---|---|

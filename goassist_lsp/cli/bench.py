@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from goassist_lsp.cli import (
+    bench_appended,
     bench_check,
     bench_engine,
     bench_facts,
@@ -13,12 +14,13 @@ from goassist_lsp.cli import (
     bench_memory,
     bench_names,
     bench_startup,
+    bench_tune,
     bench_verdicts,
 )
 
 BENCHES = (
-    *(bench_verdicts, bench_names, bench_facts, bench_check),
-    *(bench_engine, bench_growth, bench_load, bench_memory, bench_startup),
+    *(bench_appended, bench_verdicts, bench_names, bench_facts, bench_check),
+    *(bench_engine, bench_growth, bench_load, bench_memory, bench_startup, bench_tune),
 )
 
 

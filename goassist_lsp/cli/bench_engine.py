@@ -2,7 +2,8 @@
 
 `llama-bench` is built from the source that our library comes from (evaluate/peers/llama_cpp.py) and runs with the same
 threads, told as ours are not to spin (engine/library.py); the two take turns, so that both meet the same machine. Ours
-reads in the parts that it reads in while one types, and generates through the whole token loop.
+reads in the parts that it reads in while one types, and generates through the whole token loop. How large those parts
+may be is decided by how soon a cancel ends a read, which is measured too, at moments spread over a read.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import json
 import os
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -20,11 +22,11 @@ from typing import Any
 
 from goassist_index.errors import GoassistError
 from goassist_lsp.cli.bench_plot import add_plot, draw_bars
-from goassist_lsp.cli.bench_report import add_common, print_json, progress, table
+from goassist_lsp.cli.bench_report import add_common, milliseconds, print_json, progress, table
 from goassist_lsp.settings import Options, resolve
 from goassist_models.engine import CancelToken, Engine, GenerateRequest, Generation
 from goassist_models.engine.threads import usable_cores
-from goassist_models.evaluate.metrics import median
+from goassist_models.evaluate.metrics import median, percentile
 from goassist_models.evaluate.peers import llama_cpp
 from goassist_models.infill import FORMS, InfillPrompt
 from goassist_models.registry import resolve as resolve_model
@@ -50,6 +52,7 @@ def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--model", metavar="NAME", help="registry name or GGUF path (default: the registry's default)")
     parser.add_argument("--threads", type=int, default=0, help="of both, for prompt and text (default: all cores)")
     parser.add_argument("--times", type=int, default=3, help="how often, the medians count (default 3)")
+    parser.add_argument("--cancels", type=int, default=20, help="reads that are given up half-way (default 20)")
     add_plot(parser)
     add_common(parser)
     parser.set_defaults(run=run)
@@ -68,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
         why = str(error)
     ours: list[Rates] = []
     theirs: list[Rates] = []
+    cancels: list[float] = []
 
     async def every() -> None:
         nonlocal why
@@ -81,18 +85,27 @@ def run(args: argparse.Namespace) -> int:
                             theirs.append(await asyncio.to_thread(bench, binary, model.path, threads))
                         except GoassistError as error:
                             why = str(error)
+            with progress.status("giving reads up"):
+                cancels.extend(await cancelled(engine, args.cancels, ours))
         finally:
             await engine.close()
 
     asyncio.run(every())
-    report(args, model.name, threads, ours, theirs, why)
+    report(args, model.name, threads, ours, theirs, why, cancels)
     return 0 if theirs and not why else 1
 
 
 def report(
-    args: argparse.Namespace, model: str, threads: int, ours: Sequence[Rates], theirs: Sequence[Rates], why: str
+    args: argparse.Namespace,
+    model: str,
+    threads: int,
+    ours: Sequence[Rates],
+    theirs: Sequence[Rates],
+    why: str,
+    cancels: Sequence[float],
 ) -> None:
     """Print, and draw where that is asked for. `why`: what kept llama-bench from being measured."""
+    ended_ms = {"count": len(cancels), "p50": median(cancels), "p95": percentile(cancels, 95)}
     rows = {
         f"prompt of {PROMPT_TOKENS} tokens": ([r.read for r in ours], [r.read for r in theirs]),
         f"generation of {GENERATED_TOKENS} tokens": ([r.generate for r in ours], [r.generate for r in theirs]),
@@ -110,13 +123,16 @@ def report(
             for name in rows
         }
         head: dict[str, Any] = {"bench": "engine", "model": model, "threads": threads}
-        print_json({**head, "tokens_per_s": figures, "failed": why})
+        print_json({**head, "tokens_per_s": figures, "cancel_ms": ended_ms, "failed": why})
         return
     table(
         f"Tokens a second, {model}, {threads} threads, medians of {len(ours)}",
         ("", "goassist", PROGRAM, "ratio"),
         [(name, *map(_rate, middle[name]), _ratio(ratios[name])) for name in rows],
     )
+    if cancels:
+        p50, p95 = milliseconds(ended_ms["p50"]), milliseconds(ended_ms["p95"])
+        print(f"a cancel ends a read after {p50} ms (p50), {p95} ms (p95); {len(cancels)} were timed")
     if why:
         print(f"{PROGRAM} was not measured: {why}")
 
@@ -147,6 +163,27 @@ async def measured(engine: Engine, number: int) -> Rates:
         1e3 * read.timings.read_tokens / read.timings.read_ms,
         1e3 * decodes / said.timings.generate_ms,
     )
+
+
+async def cancelled(engine: Engine, count: int, rates: Sequence[Rates]) -> list[float]:
+    """Milliseconds from a cancel to the read's end, at `count` moments spread over a read at the median of `rates`.
+
+    A read that has ended before its cancel is not counted.
+    """
+    read_s = PROMPT_TOKENS / (median([one.read for one in rates]) or 1.0)
+    took_ms = []
+    for number in range(count):
+        prompt = prompt_of(engine, PROMPT_TOKENS, len(rates) + number)
+        token = CancelToken()
+        asked = asyncio.create_task(engine.generate(GenerateRequest(prompt, 0), token))
+        await asyncio.sleep(read_s * (number + 0.5) / count)
+        begun = time.perf_counter()
+        late = asked.done()
+        token.cancel()
+        await asked
+        if not late:
+            took_ms.append((time.perf_counter() - begun) * 1e3)
+    return took_ms
 
 
 async def _asked(engine: Engine, prompt: InfillPrompt, max_tokens: int) -> Generation:

@@ -71,6 +71,17 @@ def draw_growth(path: Path, title: str, rows: Mapping[str, Mapping[str, Points]]
     _save(figure, path)
 
 
+def draw_course(path: Path, title: str, along: str, measure: str, lines: Mapping[str, Points]) -> None:
+    """One panel with named lines of (how far along, value) pairs."""
+    figure, (place,) = _panels(title, [(measure,)])
+    for number, (name, points) in enumerate(lines.items()):
+        place.plot([x for x, _ in points], [y for _, y in points], label=name, color=_COLOURS[number % len(_COLOURS)])
+    place.set_xlabel(along)
+    place.set_ylim(bottom=0)
+    place.legend(frameon=False, fontsize=8)
+    _save(figure, path)
+
+
 def _panels(title: str, rows: Sequence[Sequence[str]]) -> tuple[Figure, list[Axes]]:
     """A figure with a panel for each label, in rows or, where each row has one, side by side; none without a name."""
     from matplotlib.figure import Figure

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from lsprotocol.types import TextEdit
 
+from goassist_lsp import tuned
 from goassist_lsp.server.convert import to_text_edits
 from goassist_lsp.server.feed import DocumentFeed, Kind
 from goassist_lsp.server.notices import Notices, set_log_level
@@ -95,7 +96,7 @@ class Session:
 
     def _settle(self, options: Options, problems: list[str]) -> bool:
         before = self.settings
-        self.settings, more = resolve(options)
+        self.settings, more = resolve(options.over(tuned.kept(options)))
         for problem in [*problems, *more]:
             _log.info("%s", problem)
             self.notices.warn(f"{problem}.")

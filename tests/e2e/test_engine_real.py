@@ -101,6 +101,25 @@ async def test_request_given_up_in_a_long_read_is_continued(engine: LlamaEngine)
     assert whole.timings.read_tokens < whole.timings.prompt_tokens - 50
 
 
+@pytest.mark.parametrize("after_s", [0.03, 0.3, 0.9])
+async def test_a_cancel_in_mid_prompt_leaves_what_a_fresh_engine_has(engine: LlamaEngine, after_s: float) -> None:
+    """Whenever it comes: in which operation of the read, and of which part of the prompt, is the machine's choice."""
+    await ask(engine, "x", "psm")
+    cancel = CancelToken()
+    prompt = InfillPrompt(FORMS["joined"], PREFIX * 4, SUFFIX)
+    task = asyncio.create_task(engine.generate(GenerateRequest(prompt, 24), cancel))
+    await asyncio.sleep(after_s)
+    cancel.cancel()
+    await task
+    other = await LlamaEngine.load(engine.path, engine.settings)
+    fresh = await ask(other, PREFIX * 4)
+    await other.close()
+    resumed = await ask(engine, PREFIX * 4)
+    assert resumed.text == fresh.text
+    assert [step.token for step in resumed.steps] == [step.token for step in fresh.steps]
+    assert resumed.mean_logprob == pytest.approx(fresh.mean_logprob, abs=0.02)
+
+
 async def test_four_candidates_share_one_read(engine: LlamaEngine) -> None:
     await ask(engine, "x", "psm")
     request = GenerateRequest(InfillPrompt(FORMS["joined"], PREFIX, SUFFIX), 16, n=4, until=one_line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 from goassist_index.errors import GoassistError
 from goassist_lsp import cli
 from goassist_lsp.cli import bench_engine
-from goassist_lsp.cli.bench_engine import Rates, bench, measured, prompt_of
+from goassist_lsp.cli.bench_engine import Rates, bench, cancelled, measured, prompt_of
 from goassist_models import registry
 from goassist_models.engine import CancelToken, GenerateRequest, Generation
 from goassist_models.engine.fake import FakeEngine
@@ -54,6 +55,25 @@ def test_prompts_have_the_size_and_differ_from_their_head_on() -> None:
     assert 500 <= engine.count_tokens(first.prefix) <= 509
     assert first.prefix[0] != second.prefix[0]
     assert "package " in first.prefix
+
+
+class Reading(FakeEngine):
+    """Reads until it is told to stop, but for every second prompt, which it knows."""
+
+    async def generate(self, request: GenerateRequest, cancel: CancelToken) -> tuple[Generation, ...]:
+        self.requests.append(request)
+        while len(self.requests) % 2 and not cancel.cancelled:
+            await asyncio.sleep(0)
+        return (Generation("", "cancelled"),)
+
+
+async def test_only_reads_that_a_cancel_ended_are_timed() -> None:
+    engine = Reading()
+    took_ms = await cancelled(engine, 6, [Rates(1e6, 1.0)])
+    assert len(took_ms) == 3
+    assert all(ms >= 0 for ms in took_ms)
+    assert len({request.prompt.prefix for request in engine.requests}) == 6
+    assert {request.max_tokens for request in engine.requests} == {0}
 
 
 def script(tmp_path: Path, text: str) -> Path:
@@ -108,7 +128,7 @@ def ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def run(*words: str) -> int:
-    return cli.main(["bench", "engine", "--times", "2", "--threads", "2", *words])
+    return cli.main(["bench", "engine", "--times", "2", "--threads", "2", "--cancels", "2", *words])
 
 
 def test_both_are_printed_with_their_ratio(

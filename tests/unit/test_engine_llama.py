@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -333,7 +334,9 @@ async def test_a_generation_is_resumed_behind_some_of_its_tokens_without_another
     assert sum(step.logprob for step in other.steps) / len(other.steps) == pytest.approx(other.mean_logprob)
 
 
-async def test_a_read_is_given_up_in_the_middle_of_a_decode_and_done_again(random_path: Path) -> None:
+async def test_a_read_is_given_up_in_the_middle_of_a_decode_and_done_again(
+    random_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     settings = LlamaSettings(n_ctx=512, chunk_tokens=256, threads=1, preflight=False)
     engine = await LlamaEngine.load(random_path, settings)
     fresh = await ask(engine, "fmt" * 40)
@@ -351,6 +354,7 @@ async def test_a_read_is_given_up_in_the_middle_of_a_decode_and_done_again(rando
     assert context.read_prompt(tokens, lambda: False).logits is not None
     assert (await ask(engine, "fmt" * 40)).text == fresh.text
     await engine.close()
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def test_a_cancel_is_heard_once_and_by_who_comes_late() -> None:

@@ -86,12 +86,16 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class GenerationTimings:
-    """Where the time went: prompt tokens, those of them that had to be read (not in the cache), milliseconds."""
+    """Where the time went: prompt tokens, those of them that had to be read (not in the cache), milliseconds.
+
+    `read_decodes` is in how many steps they were read, 0 where the engine does not know.
+    """
 
     prompt_tokens: int = 0
     read_tokens: int = 0
     read_ms: float = 0.0
     generate_ms: float = 0.0
+    read_decodes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

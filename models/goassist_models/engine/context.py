@@ -42,6 +42,8 @@ _WORTH_KEEPING = 64
 _READ_SINGLY = 3
 # Cells left for what is generated behind a prompt, by several sequences together.
 _ROOM_TO_GROW = 768
+# The most rows of a batch that get logits: the library sets 0.6 MB aside for each where the vocabulary is large.
+_MOST_ROWS = 64
 
 
 def _common(first: Sequence[int], second: Sequence[int]) -> int:
@@ -57,6 +59,7 @@ class PromptRead:
     logits: Logits | None
     read_tokens: int
     read_ms: float
+    decodes: int = 0
 
 
 class Context:
@@ -75,8 +78,10 @@ class Context:
         self._library = library
         parameters = library.llama_context_default_params()
         parameters.n_ctx = n_ctx
-        parameters.n_batch = parameters.n_ubatch = max(chunk_tokens, sequences)
         parameters.n_seq_max = sequences + places + bool(places)
+        parameters.n_batch = parameters.n_ubatch = max(chunk_tokens, parameters.n_seq_max)
+        # Not fewer than sequences: the library would abort the process.
+        self._rows = parameters.n_outputs_max = min(max(_MOST_ROWS, parameters.n_seq_max), parameters.n_batch)
         parameters.n_threads = parameters.n_threads_batch = threads
         parameters.kv_unified = True
         parameters.no_perf = True
@@ -96,7 +101,7 @@ class Context:
         self._memory = library.llama_get_memory(self._context)
         self._vocab_size: int = library.llama_vocab_n_tokens(library.llama_model_get_vocab(model))
         self._chunk = chunk_tokens
-        self._batch = library.llama_batch_init(max(chunk_tokens, sequences), 0, 1)
+        self._batch = library.llama_batch_init(parameters.n_batch, 0, 1)
         # Asked before each operation of a decode whether to give up, which must not cost a call into Python: C's own
         # strlen says how long the text in this buffer is, and anything but "" means yes.
         self._give_up = ctypes.create_string_buffer(2)
@@ -158,29 +163,32 @@ class Context:
         # The last token is read again: other logits than the last prompt's are not kept.
         shared = min(shared, len(tokens) - 1)
         self._trim(shared)
-        at = shared
+        at, decodes = shared, 0
         self._give_up[0] = b"\0"
         self._library.llama_set_abort_callback(self._context, self._asks_give_up, self._give_up)
         try:
             while at < len(tokens):
                 # Asked after the flag was taken back: a cancel before that is seen here, one after it by the decode.
                 if stopped():
-                    return PromptRead(None, at - shared, (time.perf_counter() - start_s) * 1000)
+                    return PromptRead(None, at - shared, (time.perf_counter() - start_s) * 1000, decodes)
                 left = len(tokens) - at
                 single = left <= _READ_SINGLY and self.threads < self._read_threads
                 part = tokens[at : at + (1 if single else self._chunk)]
-                self._decode([(0, token, at + i) for i, token in enumerate(part)], last_only=True)
+                # Nobody looks at the logits before the prompt's end.
+                wanted = len(part) - 1 if at + len(part) == len(tokens) else len(part)
+                self._decode([(0, token, at + i) for i, token in enumerate(part)], wanted)
                 self.cells.extend(part)
                 at += len(part)
+                decodes += 1
         except _GivenUp:
             # What the decode has done of its part may be in the cells: it is not counted on.
             self._library.llama_memory_seq_rm(self._memory, 0, at, -1)
-            return PromptRead(None, at - shared, (time.perf_counter() - start_s) * 1000)
+            return PromptRead(None, at - shared, (time.perf_counter() - start_s) * 1000, decodes)
         finally:
             self._library.llama_set_abort_callback(self._context, self._never, None)
         logits = self._logits(len(part) - 1).copy()
         self._end = (list(tokens), logits)
-        return PromptRead(logits, len(tokens) - shared, (time.perf_counter() - start_s) * 1000)
+        return PromptRead(logits, len(tokens) - shared, (time.perf_counter() - start_s) * 1000, decodes)
 
     def _go_to(self, tokens: Sequence[int]) -> int:
         """Keep the cells of the place that is left, if it is left, and take up those of the place gone to.
@@ -247,30 +255,31 @@ class Context:
 
         Returns a row of logits each, valid until the next decode.
         """
-        self._decode(rows, last_only=False)
+        self._decode(rows, 0)
         # Rows of sequence 0 stay for the next prompt: a user who types through what was shown reads nothing.
         self.cells.extend(token for sequence, token, _ in rows if sequence == 0)
         return [self._logits(row) for row in range(len(rows))]
 
     def follow(self, tokens: Sequence[int], stopped: Callable[[], bool]) -> Iterator[Logits]:
-        """Read `tokens` on at the end of sequence 0, a chunk a decode, and yield the logits after each of them.
+        """Read `tokens` on at the end of sequence 0, many a decode, and yield the logits after each of them.
 
         A row is valid until the next one is asked for. Ends early when `stopped`.
         """
-        for start in range(0, len(tokens), self._chunk):
+        for start in range(0, len(tokens), self._rows):
             if stopped():
                 return
             at = len(self.cells)
-            yield from self.step([(0, token, at + i) for i, token in enumerate(tokens[start : start + self._chunk])])
+            yield from self.step([(0, token, at + i) for i, token in enumerate(tokens[start : start + self._rows])])
 
-    def _decode(self, rows: Sequence[tuple[int, int, int]], *, last_only: bool) -> None:
-        batch, last = self._batch, len(rows) - 1
+    def _decode(self, rows: Sequence[tuple[int, int, int]], first_wanted: int) -> None:
+        """Decode (sequence, token, position) rows; logits are made from row `first_wanted` on."""
+        batch = self._batch
         for row, (sequence, token, position) in enumerate(rows):
             batch.token[row] = token
             batch.pos[row] = position
             batch.n_seq_id[row] = 1
             batch.seq_id[row][0] = sequence
-            batch.logits[row] = 1 if row == last or not last_only else 0
+            batch.logits[row] = row >= first_wanted
         batch.n_tokens = len(rows)
         status = self._library.llama_decode(self._context, batch)
         if status == _ABORTED:

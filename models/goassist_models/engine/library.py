@@ -22,6 +22,8 @@ _library: Any = None
 _log_callback: Any = None  # native code holds the pointer: it must live as long as the process
 # ggml_log_level (3 warn, 4 error) -> logging; all else is DEBUG. Its warnings concern nobody but developers.
 _LEVELS = {3: logging.INFO, 4: logging.WARNING}
+# How it reports a decode that was ended by its abort callback, which is no error but a key.
+_GIVEN_UP = ("failed with error 1", "compute status: 1", "ret = 2")
 
 
 def load_library() -> Any:
@@ -49,7 +51,8 @@ def load_library() -> Any:
         def on_log(level: int, text: bytes, _user_data: object) -> None:
             line = text.decode("utf-8", "replace").rstrip()
             if line.strip(" ."):
-                _log.log(_LEVELS.get(level, logging.DEBUG), "%s", line)
+                known = logging.DEBUG if line.endswith(_GIVEN_UP) else _LEVELS.get(level, logging.DEBUG)
+                _log.log(known, "%s", line)
 
         _log_callback = library.llama_log_callback(on_log)
         library.llama_log_set(_log_callback, None)

@@ -60,7 +60,7 @@ class LlamaSettings:
     sequences: int = 4
     places: int = 3
     threads: int | None = None
-    chunk_tokens: int = 128
+    chunk_tokens: int = 256
     heal_words: bool = True
     preflight: bool = True
     gpu_layers: int | None = None
@@ -114,6 +114,11 @@ class LlamaEngine:
     def cells_held(self) -> int:
         """Tokens in the cache's kept sequence. May be read from any thread."""
         return len(self._context.cells)
+
+    @property
+    def threads(self) -> int:
+        """Threads that single tokens are decoded with now. May be read from any thread."""
+        return self._context.threads
 
     def count_tokens(self, text: str) -> int:
         """Length of `text` in this model's tokens. May be called from any thread."""
@@ -268,7 +273,8 @@ class LlamaEngine:
             limit = min(request.max_tokens, room // count)
             self._grow(sequences, read.logits, len(tokens) - len(kept), limit, request, stopped)
         generate_ms = (time.perf_counter() - start_s) * 1000
-        timings = GenerationTimings(len(tokens) + bool(tie), read.read_tokens, read.read_ms, generate_ms)
+        prompt_tokens = len(tokens) + bool(tie)
+        timings = GenerationTimings(prompt_tokens, read.read_tokens, read.read_ms, generate_ms, read.decodes)
         return tuple(sequence.generation(timings) for sequence in sequences)
 
     def _score(self, prompt: InfillPrompt, text: str, cancel: CancelToken) -> ScoredText:

@@ -44,8 +44,8 @@ def start_threads(cores: int, key: Callable[[], str], decode_ms: Callable[[int],
     if cores == 1:
         return 1
     name = key()
-    kept = _choices().get(name)
-    if kept is not None and 1 <= kept <= cores:
+    kept = kept_choices().get(name)
+    if type(kept) is int and 1 <= kept <= cores:
         return kept
     took_ms: dict[int, float] = {}
     for threads in sorted({1, max(1, cores // 2), cores - 1, cores}):
@@ -55,7 +55,7 @@ def start_threads(cores: int, key: Callable[[], str], decode_ms: Callable[[int],
     chosen = min(threads for threads, ms in took_ms.items() if ms <= best_ms * _WORTH)
     measured = ", ".join(f"{ms:.1f} ms with {threads}" for threads, ms in took_ms.items())
     _log.info("%d threads of %d cores: a token takes %s", chosen, cores, measured)
-    _keep(name, chosen)
+    keep_choice(name, chosen)
     return chosen
 
 
@@ -71,24 +71,37 @@ def choice_key(model: Path, cores: int) -> str:
     return f"{file} {cores} {native.features_key()} {preflight.library_digest()}"
 
 
-def _choices() -> dict[str, int]:
+def kept_choices() -> dict[str, object]:
+    """What was measured on this machine, by key: numbers of threads, and what `bench tune` found (tuned.py).
+
+    Nobody vouches for the values' types but who wrote them: look before use.
+    """
     try:
         kept = json.loads((cache_dir() / "threads.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, ConfigError):
         return {}
-    return {key: threads for key, threads in kept.items() if type(threads) is int} if isinstance(kept, dict) else {}
+    return kept if isinstance(kept, dict) else {}
 
 
-def _keep(key: str, threads: int) -> None:
-    """Remember a choice; a cache that cannot be written only costs the next start its measurement again."""
-    others = [(old, count) for old, count in _choices().items() if old != key]
+def keep_choice(key: str, choice: object | None) -> bool:
+    """Remember a choice (a JSON value), None to forget it; returns whether it is kept.
+
+    A cache that cannot be written only costs the next start its measurement again. Of numbers of threads the latest
+    are kept.
+    """
+    others = {old: value for old, value in kept_choices().items() if old != key}
+    threads = [old for old, value in others.items() if type(value) is int]
+    for old in threads[: max(0, len(threads) + 1 - _KEPT_CHOICES)]:
+        del others[old]
     fresh: Path | None = None
     try:
         file = cache_dir() / "threads.json"
         fresh = file.with_suffix(f".{os.getpid()}")
-        fresh.write_text(json.dumps(dict([*others, (key, threads)][-_KEPT_CHOICES:]), indent=1), encoding="utf-8")
+        fresh.write_text(json.dumps(others if choice is None else {**others, key: choice}, indent=1), encoding="utf-8")
         fresh.replace(file)
     except (OSError, ConfigError) as error:
-        _log.info("the number of threads is not kept: %s", error)
+        _log.info("what was measured is not kept: %s", error)
         if fresh is not None:
             fresh.unlink(missing_ok=True)
+        return False
+    return True

@@ -34,11 +34,16 @@ class Vocabulary:
         buffer = ctypes.create_string_buffer(_PIECE_BYTES)
         self.pieces = [self._piece(token, buffer) for token in range(self.size)]
         attributes = [int(library.llama_vocab_get_attr(self._vocab, token)) for token in range(self.size)]
-        self._ids = {text: token for token, text in enumerate(header.tokens)}
+        # Only what is asked for by its text: a whole table of them would be held as long as the model is.
+        named = {text.encode() for text in (infill.prefix, infill.suffix, infill.middle, *infill.stops)}
+        special = _USER_DEFINED | _CONTROL
+        self._ids = {
+            text: token for token, text in enumerate(header.tokens) if text in named or attributes[token] & special
+        }
         tags = {
             token: header.tokens[token]
             for token, attribute in enumerate(attributes)
-            if attribute & (_USER_DEFINED | _CONTROL) and _TAG.fullmatch(header.tokens[token])
+            if attribute & special and _TAG.fullmatch(header.tokens[token])
         }
         # A model that writes any special token has left the code: all of them end a generation.
         self.ends = frozenset(
