@@ -46,21 +46,7 @@ func (u *universe) packagesNamed(ms *modules, importer *meta, name string, membe
 		}
 		return []option{{importSpec{Path: "unsafe"}, m, direct}}
 	}
-	found := map[string]tier{}
-	u.mu.Lock()
-	for path, m := range u.metas {
-		if m.Name == name && (m.Standard || ms.requires(m.Module)) {
-			found[path] = ms.tierOf(path, m)
-		}
-	}
-	u.mu.Unlock()
-	u.addByPath(ms, name, found)
-	paths := make([]string, 0, len(found))
-	for path := range found {
-		if mayImport(importer.ImportPath, path) {
-			paths = append(paths, path)
-		}
-	}
+	paths, found, _ := u.pathsNamed(ms, importer, name)
 	slices.SortFunc(paths, func(a, b string) int {
 		return cmp.Or(cmp.Compare(found[a], found[b]), cmp.Compare(distance(a, name), distance(b, name)),
 			cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
@@ -70,8 +56,8 @@ func (u *universe) packagesNamed(ms *modules, importer *meta, name string, membe
 		if len(options) == maxOptions || len(options) > 0 && options[0].tier < found[path] {
 			break
 		}
-		m := u.sketch(ms, path)
-		if m == nil || m.Error != nil || m.Name != name || len(u.filesOf(m)) == 0 || u.circular(importer, m) || !u.exports(m, members) {
+		m := u.usable(ms, importer, path, name)
+		if m == nil || !u.exports(m, members) {
 			continue
 		}
 		spec := importSpec{Path: path}
@@ -83,8 +69,55 @@ func (u *universe) packagesNamed(ms *modules, importer *meta, name string, membe
 	return options
 }
 
-// addByPath adds packages that go list was not asked about and whose path ends in something like name.
-func (u *universe) addByPath(ms *modules, name string, found map[string]tier) {
+// pathsNamed are the import paths of packages that may be called name and that a file of importer may import, and how
+// near each is; whole is false when not all could be looked at.
+func (u *universe) pathsNamed(ms *modules, importer *meta, name string) (paths []string, found map[string]tier, whole bool) {
+	found = map[string]tier{}
+	u.mu.Lock()
+	for path, m := range u.metas {
+		if m.Name == name && (m.Standard || ms.requires(m.Module)) {
+			found[path] = ms.tierOf(path, m)
+		}
+	}
+	u.mu.Unlock()
+	whole = u.addByPath(ms, name, found)
+	for path := range found {
+		if mayImport(importer.ImportPath, path) {
+			paths = append(paths, path)
+		}
+	}
+	return paths, found, whole
+}
+
+// usable is the package at path if it is called name and may be imported by importer, else nil.
+func (u *universe) usable(ms *modules, importer *meta, path, name string) *meta {
+	m := u.sketch(ms, path)
+	if m == nil || m.Error != nil || m.Name != name || len(u.filesOf(m)) == 0 || u.circular(importer, m) {
+		return nil
+	}
+	return m
+}
+
+// exportedBy adds what packages called name export, all that a file of importer may import, to names; false where
+// there may be more.
+func (u *universe) exportedBy(ms *modules, importer *meta, name string, names map[string]bool) bool {
+	paths, _, whole := u.pathsNamed(ms, importer, name)
+	if !whole || len(paths) > maxOptions {
+		return false
+	}
+	for _, path := range paths {
+		if m := u.usable(ms, importer, path, name); m != nil {
+			for member := range u.exported(m) {
+				names[member] = true
+			}
+		}
+	}
+	return true
+}
+
+// addByPath adds packages that go list was not asked about and whose path ends in something like name; false
+// when those are too many to look at them all.
+func (u *universe) addByPath(ms *modules, name string, found map[string]tier) bool {
 	type place struct {
 		path string
 		tree *tree
@@ -104,6 +137,7 @@ func (u *universe) addByPath(ms *modules, name string, found map[string]tier) {
 			found[p.path] = t.tier()
 		}
 	}
+	return len(places) <= maxClauses
 }
 
 func (t *tree) tier() tier {

@@ -131,6 +131,12 @@ func impossible(value *types.Interface, t types.Type) bool {
 
 // legalMembers is what may follow the selector's dot.
 func (v *view) legalMembers(selector *ast.SelectorExpr, none legal) legal {
+	if id, ok := selector.X.(*ast.Ident); ok && v.exact && v.lookup(id.Name) == nil {
+		if names := v.importableMembers(id.Name); len(names) > 0 {
+			return legal{Kind: "member", Names: names, Packages: none.Packages, Fits: none.Fits}
+		}
+		return none
+	}
 	found := v.members()
 	if found.Kind == "" || found.Of == "C" || len(found.Members) == 0 {
 		return none
@@ -159,6 +165,34 @@ func (v *view) legalMembers(selector *ast.SelectorExpr, none legal) legal {
 		}
 	}
 	return l
+}
+
+// importableMembers is what the packages export that a name which is not declared may mean once they are imported; nil
+// where not all of them can be looked at.
+func (v *view) importableMembers(name string) []string {
+	r := v.place.dir.newResolver(v.place.file, importableWait)
+	if !r.mayMean(name) {
+		return nil
+	}
+	u, importer, dir := v.place.dir.universe, v.place.focus.meta, v.place.dir.dir
+	beside := r.siblings(name, nil)
+	found, ok := inTime(r.deadline, func() map[string]bool {
+		names := map[string]bool{}
+		for _, o := range beside {
+			for member := range u.exported(o.meta) {
+				names[member] = true
+			}
+		}
+		ms, err := u.modulesOf(dir)
+		if err != nil || !u.exportedBy(ms, importer, name, names) {
+			return nil
+		}
+		return names
+	})
+	if !ok {
+		return nil
+	}
+	return slices.DeleteFunc(sortedKeys(found), func(name string) bool { return !ast.IsExported(name) })
 }
 
 // maxFitting bounds how many names are looked at for their types.

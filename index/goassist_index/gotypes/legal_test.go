@@ -56,12 +56,15 @@ func TestLegalNamesByPlace(t *testing.T) {
 		{"nothing known of a case that may declare", "func f(c chan int) {\n\tselect {\n\tcase «»\n\t}\n}\n", "", "", "", ""},
 		{"nothing known of an unknown value", "func f() {\n\t«»\n}\n", "x := nowhere.", "", "", ""},
 		{"nothing known where an embedded type is unknown", "type odd struct {\n\tmissing.Type\n\ta int\n}\n\nfunc f(o odd) {\n\t«»\n}\n", "o.", "", "", ""},
+		{"what packages of a name export that could be imported", "func f(s string) {\n\t«»\n}\n", "return strings.", "member", "Join Builder", "explode"},
+		{"all packages of that name", "func f() {\n\t«»\n}\n", "x := rand.", "member", "Intn Prime", "seed"},
+		{"nothing known of a name that the package declares elsewhere", "func f() {\n\t«»\n}\n\nvar strings = missing()\n", "return strings.", "", "", ""},
 		{"nothing known of C", "import \"C\"\n\nfunc f() {\n\t«»\n}\n", "C.", "", "", ""},
 		{"nothing known of names beside a broken line", "func f() {\n\tx := := 3\n\t«»\n}\n", "return ", "", "", ""},
 	} {
 		got := legalAt(t, p, "package shop\n\n"+c.text, c.said)
 		// The first walk through the standard library may take longer than is waited for.
-		for tries := 0; (c.kind == "name" || c.kind == "case") && got.Kind == "" && tries < 500; tries++ {
+		for tries := 0; c.kind != "" && got.Kind == "" && tries < 500; tries++ {
 			time.Sleep(10 * time.Millisecond)
 			got = legalAt(t, p, "package shop\n\n"+c.text, c.said)
 		}

@@ -127,7 +127,7 @@ func firstError(v verdict) int {
 // options are the packages that a name may mean: what other files of the package import under it, and unless
 // there are such, or far, all others.
 func (r *resolver) options(name string, members []string, far bool) []option {
-	if name == "main" || !hasAll(ast.IsExported, members) || r.dir.declares(r.file, name) || r.maybeImported(name) {
+	if !hasAll(ast.IsExported, members) || !r.mayMean(name) {
 		return nil
 	}
 	options := r.siblings(name, members)
@@ -157,6 +157,11 @@ func (r *resolver) options(name string, members []string, far bool) []option {
 		}
 	}
 	return options
+}
+
+// mayMean reports whether a name that the file misses may be that of a package.
+func (r *resolver) mayMean(name string) bool {
+	return name != "main" && !r.dir.declares(r.file, name) && !r.maybeImported(name)
 }
 
 // maybeImported reports whether the file imports something that could not be found and may be called name.

@@ -121,19 +121,28 @@ func (u *universe) clauseOf(dir string) string {
 	return ""
 }
 
-// exports reports whether a package exports all names: by its loaded declarations, or else by those that its
-// files spell, which spares loading what is below it.
+// exports reports whether a package exports all names.
 func (u *universe) exports(m *meta, names []string) bool {
+	exported := u.exported(m)
+	return hasAll(func(name string) bool { return exported[name] }, names)
+}
+
+// exported are the package-level names of a package: of its loaded declarations, or else those that its files spell,
+// which spares loading what is below it. Names that are not exported may be among them.
+func (u *universe) exported(m *meta) map[string]bool {
 	if m.ImportPath == "unsafe" {
-		return hasAll(func(name string) bool { return types.Unsafe.Scope().Lookup(name) != nil }, names)
+		return namesIn(types.Unsafe.Scope())
 	}
 	u.mu.Lock()
-	l := u.loaded[m.ImportPath]
+	l, spelled := u.loaded[m.ImportPath], u.spelled[m.ImportPath]
 	u.mu.Unlock()
 	if l != nil {
 		if pkg := l.wait(); pkg != nil {
-			return hasAll(func(name string) bool { return pkg.Scope().Lookup(name) != nil }, names)
+			return namesIn(pkg.Scope())
 		}
+	}
+	if spelled != nil {
+		return spelled
 	}
 	declared := map[string]bool{}
 	for _, path := range u.filesOf(m) {
@@ -143,7 +152,20 @@ func (u *universe) exports(m *meta, names []string) bool {
 			}
 		}
 	}
-	return hasAll(func(name string) bool { return declared[name] }, names)
+	if m.Standard || m.Module != nil && !m.Module.Main { // what is in the module cache stays as it is
+		u.mu.Lock()
+		u.spelled[m.ImportPath] = declared
+		u.mu.Unlock()
+	}
+	return declared
+}
+
+func namesIn(scope *types.Scope) map[string]bool {
+	names := map[string]bool{}
+	for _, name := range scope.Names() {
+		names[name] = true
+	}
+	return names
 }
 
 func hasAll(has func(string) bool, names []string) bool {

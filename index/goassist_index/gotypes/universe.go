@@ -24,11 +24,12 @@ type universe struct {
 	sizes   types.Sizes
 
 	mu      sync.Mutex
-	metas   map[string]*meta    // by import path as resolved
-	byDir   map[string]*meta    // by directory
-	missing map[string]bool     // import paths that go list could not find
-	loaded  map[string]*loading // by import path as resolved
-	slots   chan struct{}       // bounds parallel parsing
+	metas   map[string]*meta           // by import path as resolved
+	byDir   map[string]*meta           // by directory
+	missing map[string]bool            // import paths that go list could not find
+	loaded  map[string]*loading        // by import path as resolved
+	spelled map[string]map[string]bool // package-level names by import path, of packages that do not change
+	slots   chan struct{}              // bounds parallel parsing
 
 	rechecked time.Time       // when files on disk were last looked at
 	surveyed  map[string]bool // module roots whose packages are all described, or about to be
@@ -60,6 +61,7 @@ func newUniverse(src *sources, env []string, ctx build.Context) *universe {
 		byDir:    map[string]*meta{},
 		missing:  map[string]bool{},
 		loaded:   map[string]*loading{},
+		spelled:  map[string]map[string]bool{},
 		surveyed: map[string]bool{},
 		modules:  map[string]*modules{},
 		slots:    make(chan struct{}, max(2, runtime.NumCPU())),
