@@ -45,6 +45,8 @@ SECOND_DRAW_TEMPERATURE = 0.7
 FACTS_LIMIT_S = 0.05
 # Of a text that is less likely than this to be what the author writes, nobody asks what would follow it.
 WORTH_GOING_ON = 0.5
+# What is said ahead is for somebody who takes what is shown and types on.
+AHEAD = Pace(typing=True, patience_s=0.1)
 
 
 class CompletionPipeline:
@@ -125,8 +127,8 @@ class CompletionPipeline:
         if skip_reason(snapshot, offset, requested=False) is not None:
             return False
         run, there = Run(CancelToken()), context_at(snapshot, offset)
-        request = self._request(there, run, n=1)
-        await self._engine.generate(replace(request, idle=True), run.cancel)
+        request = self._request(there, run, n=1, pace=AHEAD)
+        await self._engine.generate(replace(request, idle=True, patience=None), run.cancel)
         return True
 
     def _request(self, context: CursorContext, run: Run, *, n: int, pace: Pace | None = None) -> GenerateRequest:

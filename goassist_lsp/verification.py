@@ -66,7 +66,7 @@ class Verification:
         failed: list[Candidate] = []
         for candidate in unsure:
             run.rejected.append(_not_worth(candidate.insert_text))
-            shown.extend(await self._cut_back(candidate, context, run))
+            shown.extend(await self._cut_back(candidate, context, run, only_said=True))
         for candidate in await self._checked(candidates, context, run) if candidates else ():
             (shown if candidate.passes else failed).append(candidate)
         for candidate in failed:
@@ -173,10 +173,17 @@ class Verification:
         run.guide.hold_to(said, legal.fits)
         return True
 
-    async def _cut_back(self, candidate: Candidate, context: CursorContext, run: Run) -> tuple[Candidate, ...]:
-        """The longest shorter version of a failed candidate that passes, if any."""
+    async def _cut_back(
+        self, candidate: Candidate, context: CursorContext, run: Run, *, only_said: bool = False
+    ) -> tuple[Candidate, ...]:
+        """The longest shorter version of a failed candidate that passes, if any.
+
+        `only_said`: without brackets that the model did not close there itself.
+        """
         with run.timed("cutback"):
             versions = shorter_versions(candidate.insert_text, context, candidate.fails_at)
+            if only_said:
+                versions = tuple(version for version in versions if candidate.generation.text.startswith(version))
         return await self._first_passing(candidate, versions, rank.CUT_BACK, context, run)
 
     async def _first_passing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 
@@ -46,11 +47,17 @@ class Slow:
 
 
 def request(
-    prefix: str, *, suffix: str = "\n", patience_s: float | None = None, n: int = 1, idle: bool = False
+    prefix: str,
+    *,
+    suffix: str = "\n",
+    patience_s: float | None = None,
+    n: int = 1,
+    idle: bool = False,
+    least: float = -math.inf,
 ) -> GenerateRequest:
     prompt = InfillPrompt(FORMS["joined"], prefix, suffix)
     patience = Patience(patience_s, lambda text: text.rfind("\n") + 1) if patience_s is not None else None
-    return GenerateRequest(prompt, max_tokens=99, n=n, patience=patience, idle=idle)
+    return GenerateRequest(prompt, max_tokens=99, n=n, patience=patience, idle=idle, least_logprob=least)
 
 
 async def ask(engine: KeptEngine, prefix: str, cancel: CancelToken | None = None, **wanted: object) -> Generation:
@@ -270,3 +277,47 @@ async def test_of_fifty_requests_at_once_for_fifty_places_only_the_last_is_said_
     assert [answer.text for answer in answers] == [""] * 49 + ["alpha" * 20]
     assert inner.ended[-1] == "alpha" * 20
     assert all(len(said) <= 2 for said in inner.ended[:-1])
+
+
+async def test_of_what_was_said_for_somebody_else_only_what_is_likely_enough_is_taken() -> None:
+    engine = KeptEngine(Slow({"x": "alpha"}))
+    assert (await ask(engine, "x")).text == "alpha"
+    likely = await ask(engine, "xal", least=-0.25)  # each character has -0.1, those that were typed are certain
+    assert (likely.text, likely.finish_reason) == ("ph", "unlikely")
+    assert (await ask(engine, "xal", least=-0.35)).text == "pha"
+
+
+async def test_what_is_being_said_for_somebody_who_wants_anything_is_not_waited_for() -> None:
+    inner = Slow({"x": "alpha beta", "xal": "pha"})
+    engine = KeptEngine(inner)
+    cancel = CancelToken()
+    first = asyncio.create_task(ask(engine, "x", cancel))
+    await asyncio.sleep(4 * TOKEN_S)
+    cancel.cancel()
+    assert (await ask(engine, "xal", least=-5.0)).text == "pha"
+    await first
+    assert inner.asked == ["x", "xal"]
+
+
+async def test_who_wants_a_little_more_joins_all_the_same() -> None:
+    inner = Slow({"x": "alpha beta"})
+    engine = KeptEngine(inner)
+    cancel = CancelToken()
+    first = asyncio.create_task(ask(engine, "x", cancel, least=-5.0))
+    await asyncio.sleep(4 * TOKEN_S)
+    cancel.cancel()
+    assert (await ask(engine, "xal", least=-4.5)).text == "pha beta"
+    await first
+    assert inner.asked == ["x"]
+
+
+async def test_who_is_content_with_less_is_not_answered_by_what_ended_for_want_of_more() -> None:
+    class Unsure(Slow):
+        async def generate(self, request: GenerateRequest, cancel: CancelToken) -> tuple[Generation, ...]:
+            self.asked.append(request.prompt.prefix)
+            return (Generation("al" if request.least_logprob > -1 else "alpha", "unlikely"),)
+
+    engine = KeptEngine(Unsure({}))
+    assert (await ask(engine, "x", least=-0.5)).text == "al"
+    assert (await ask(engine, "x", least=-0.5)).text == "al"
+    assert (await ask(engine, "x", least=-2.0)).text == "alpha"

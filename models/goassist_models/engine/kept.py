@@ -8,6 +8,7 @@ when it has ended. One that disagrees ends it within a token and begins anew. Im
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +27,9 @@ from goassist_models.engine.base import (
 # How long a generation goes on that nobody waits for. Any request that it does not answer ends it at once; who is
 # answered by what was shown before does not ask, and will when that is used up.
 GRACE_S = 3.0
+# Somebody who wants a likelier text than this much may have one that is said for somebody who wanted less: the pace of
+# typing, which says how likely, is never quite the same.
+_NEAR_ENOUGH = math.log(2)
 
 
 @dataclass(slots=True)
@@ -64,11 +68,12 @@ class _Flight:
         typed = now[len(before) :]
         if not typed and old.note != new.note:
             return None
+        if self.finish_reason == "unlikely" and (typed or request.least_logprob < self.request.least_logprob):
+            return None  # more may be likely behind what has been typed, which is certain now, or enough now
         if self.ended:
-            if typed and self.finish_reason == "unlikely":
-                return None  # what has been typed is certain now: more may be likely behind it
             return typed if self.text.startswith(typed) and self.text[len(typed) :].strip() else None
-        return typed if _agree(self.text, typed) else None
+        near_enough = request.least_logprob <= self.request.least_logprob + _NEAR_ENOUGH
+        return typed if near_enough and _agree(self.text, typed) else None
 
     def says(self, text: str) -> bool:
         """Take in what has been said, in the engine's thread; True when it should end there."""
@@ -119,7 +124,7 @@ class KeptEngine(EngineOver):
         flight = self._flight
         typed = flight.typed_since(request) if flight is not None else None
         if flight is not None and typed is not None:
-            generation = await self._landed(flight, typed, cancel, request)
+            generation = _likely(await self._landed(flight, typed, cancel, request), len(typed), request.least_logprob)
             said_on = generation.text.startswith(typed) and (not typed or generation.text[len(typed) :].strip())
             if said_on and generation.finish_reason != "cancelled" and not cancel.cancelled:
                 return (_rest(generation, typed),)
@@ -183,6 +188,18 @@ def _rules(request: GenerateRequest) -> tuple[object, ...]:
 
 def _agree(said: str, typed: str) -> bool:
     return said.startswith(typed) or typed.startswith(said)
+
+
+def _likely(generation: Generation, start: int, least_logprob: float) -> Generation:
+    """What is as likely as is wanted of the text from `start` on; all before that has been typed."""
+    logprob, end = 0.0, 0
+    for number, step in enumerate(generation.steps):
+        logprob += step.logprob if step.end > start else 0.0
+        if logprob < least_logprob:
+            text, steps = generation.text[: max(end, start)], generation.steps[:number]
+            return replace(generation, text=text, steps=steps, finish_reason="unlikely")
+        end = step.end
+    return generation
 
 
 def _rest(generation: Generation, typed: str) -> Generation:

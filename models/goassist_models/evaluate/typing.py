@@ -26,7 +26,7 @@ import psutil
 
 from goassist_index.errors import GoassistError
 from goassist_models.evaluate.example import Answer, Edit, Question, System
-from goassist_models.evaluate.keystrokes import BodyRecord, KeyRecord, Press, TypedBody, keys_of
+from goassist_models.evaluate.keystrokes import BodyRecord, KeyRecord, Press, TypedBody, as_typed, keys_of
 
 READING_S = 0.3
 LOOK_S = 1.0
@@ -65,15 +65,18 @@ class Ghost:
 
 
 def ghost_of(question: Question, answer: Answer) -> Ghost | None:
-    """What an answer puts on display; None for silence, and for edits that change nothing."""
+    """What an answer puts on display; None for silence, and for edits that change nothing.
+
+    Its columns are not aligned, as what is typed is not: gofmt does that to both when the file is saved.
+    """
     if not answer.edits:
         return None
     edit, *others = answer.edits
     text, offset = question.text, question.offset
     before = text[edit.start : offset]
     if not edit.start <= offset <= edit.end or not edit.text.startswith(before):
-        return Ghost(edit.text, others=tuple(others), at_cursor=False)
-    new, old = edit.text[len(before) :], text[offset : edit.end]
+        return Ghost(as_typed(edit.text), others=tuple(others), at_cursor=False)
+    new, old = as_typed(edit.text[len(before) :]), text[offset : edit.end]
     if old and new.endswith(old):
         new, old = new[: -len(old)], ""
     return Ghost(new, len(old), tuple(others)) if new or old else None
