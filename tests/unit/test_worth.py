@@ -60,9 +60,9 @@ async def test_of_a_text_that_got_unlikely_the_sure_beginning_is_shown() -> None
 async def test_a_sure_beginning_is_not_closed_with_what_the_model_did_not_say() -> None:
     class Unsure(FakeEngine):
         async def generate(self, request, cancel):  # type: ignore[no-untyped-def]
-            return (Generation("names{alpha, ", "unlikely", 2, -0.1, steps=(Step(0, -0.1, 5),)),)
+            return (Generation("alpha(beta, gam", "unlikely", 2, -0.1, steps=(Step(0, -0.1, 5),)),)
 
-    assert [shown.insert_text for shown in (await ask(Unsure(), TYPING)).candidates] == ["names"]
+    assert [shown.insert_text for shown in (await ask(Unsure(), TYPING)).candidates] == ["alpha"]
 
 
 async def test_where_the_model_is_not_sure_of_anything_the_user_is_told_so() -> None:
