@@ -69,9 +69,10 @@ results: setup
 	$(BIN)/goassist-lsp model pull qwen2.5-coder-1.5b
 	$(BIN)/goassist-lsp eval infill --limit 160 $(MODELS) --llama-vim --out "$(RESULTS)/infill"
 	$(BIN)/goassist-lsp eval infill --limit 160 --systems "$(ABLATIONS)" --model qwen2.5-coder-0.5b --out "$(RESULTS)/ablations"
-	$(BIN)/goassist-lsp eval infill --needs-import --limit 64 --systems "goassist,no imports" --model qwen2.5-coder-0.5b --out "$(RESULTS)/imports"
+	$(BIN)/goassist-lsp eval infill --needs-import any --limit 64 --systems "goassist,no imports beside" --model qwen2.5-coder-0.5b --out "$(RESULTS)/imports"
+	$(BIN)/goassist-lsp eval infill --needs-import named --limit 64 --systems goassist --model qwen2.5-coder-0.5b --out "$(RESULTS)/imports-named"
 	$(BIN)/goassist-lsp eval typing --bodies 16 --limit 150 --interval-ms 180 --model qwen2.5-coder-0.5b --llama-vim --out "$(RESULTS)/typing"
-	$(BIN)/goassist-lsp eval typing --bodies 16 --limit 75 --interval-ms 540 --model qwen2.5-coder-0.5b --llama-vim --out "$(RESULTS)/typing-540"
+	$(BIN)/goassist-lsp eval typing --bodies 16 --limit 60 --interval-ms 540 --model qwen2.5-coder-0.5b --llama-vim --out "$(RESULTS)/typing-540"
 	$(BIN)/goassist-lsp eval humaneval-x $(MODELS) --out "$(RESULTS)/humaneval-x"
 	$(BIN)/goassist-lsp eval perplexity $(MODELS) --out "$(RESULTS)/perplexity"
 	$(BIN)/goassist-lsp eval lint "$(RESULTS)/infill"
@@ -79,7 +80,7 @@ results: setup
 
 # The page alone, from finished runs.
 page:
-	$(BIN)/goassist-lsp eval results "$(RESULTS)/infill" ablations="$(RESULTS)/ablations" imports="$(RESULTS)/imports" \
+	$(BIN)/goassist-lsp eval results "$(RESULTS)/infill" ablations="$(RESULTS)/ablations" imports="$(RESULTS)/imports" imports-named="$(RESULTS)/imports-named" \
 	  "$(RESULTS)/typing" typing-540="$(RESULTS)/typing-540" \
 	  "$(RESULTS)/humaneval-x" "$(RESULTS)/perplexity" "$(RESULTS)/infill/lint"
 
