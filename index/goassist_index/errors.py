@@ -4,7 +4,8 @@ GoassistError            what happened, to which file, and what to do about it
 ├── ConfigError          a setting, flag or environment variable that cannot be used
 ├── ModelError           weights or native library: absent, damaged, unfit for this machine
 │   └── DownloadError    a model that could not be fetched (what was fetched is kept for the next try)
-├── IndexCorrupt         a stored index that cannot be read
+├── IndexUnavailable     an index that cannot be made, written or read now (disk, rights, another process)
+│   └── IndexCorrupt     a stored index that is damaged
 ├── CheckerUnavailable   the Go type service cannot be built, started or reached
 └── SourceError          a Go file or position that cannot be worked with (encoding, size, past the end)
 """
@@ -42,8 +43,12 @@ class DownloadError(ModelError):
     """A model that could not be fetched; what was fetched is kept for the next try."""
 
 
-class IndexCorrupt(GoassistError):
-    """A stored index that cannot be read."""
+class IndexUnavailable(GoassistError):
+    """An index that cannot be made, written or read now; what was stored before stays as it was."""
+
+
+class IndexCorrupt(IndexUnavailable):
+    """A stored index that is damaged."""
 
 
 class CheckerUnavailable(GoassistError):
