@@ -40,7 +40,8 @@ STATEMENT_TYPES = frozenset(
         "var_declaration",
     }
 )
-_OPAQUE_TYPES = frozenset({"interpreted_string_literal", "raw_string_literal", "rune_literal", "comment"})
+STRING_TYPES = frozenset({"interpreted_string_literal", "raw_string_literal"})
+_OPAQUE_TYPES = STRING_TYPES | {"rune_literal", "comment"}
 
 
 @cache
