@@ -155,7 +155,7 @@ def list_packages(
     """
     arguments = ["list", "-e", "-deps", f"-json={_LIST_FIELDS}", *(["-export"] if export else []), *patterns]
     result = run_go(arguments, directory, environment={"GOWORK": "off"}, timeout_s=timeout_s)
-    packages = tuple(_package(value) for value in _json_values(result.stdout))
+    packages = tuple(_package(value) for value in json_values(result.stdout))
     if not packages:
         raise GoassistError(
             f"go list names no package ({result.stderr.strip()[-300:] or 'no message'})", path=str(directory)
@@ -171,7 +171,7 @@ def package_origins(directory: Path) -> dict[str, PackageOrigin]:
     arguments = ["list", "-e", "-deps", "-test", "-json=ImportPath,Name,Module", "./..."]
     result = run_go(arguments, directory, environment={"GOWORK": "off"})
     found = {}
-    for value in _json_values(result.stdout):
+    for value in json_values(result.stdout):
         module = value.get("Module") or {}
         used = module.get("Replace") or module
         found[value["ImportPath"]] = PackageOrigin(
@@ -223,7 +223,8 @@ def _run_overlaid(
         return run_go(arguments, directory, environment={"GOWORK": "off"}, timeout_s=timeout_s, nice=nice)
 
 
-def _json_values(text: str) -> Iterable[dict[str, Any]]:
+def json_values(text: str) -> Iterable[dict[str, Any]]:
+    """The JSON values that stand one behind the other in what `go list -json` prints."""
     decoder = json.JSONDecoder()
     at = 0
     while (at := _skip_space(text, at)) < len(text):
