@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from goassist_index.errors import GoassistError
 
-VERBS = ("complete", "check", "model", "doctor", "bench", "eval")
+VERBS = ("complete", "check", "index", "search", "model", "doctor", "bench", "eval")
 EXIT_UNUSABLE = 2
 # What only some verbs need, by the extra that brings it.
 _EXTRAS = {"eval": ("jinja2", "matplotlib", "pandas", "plotly", "rapidfuzz", "scipy")}
