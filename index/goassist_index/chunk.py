@@ -151,38 +151,38 @@ def placed(piece: Piece, path: str, package: str) -> Chunk:
 
 def _type_pieces(declaration: TypeDeclaration, package_name: str, methods: Sequence[str]) -> Iterator[Piece]:
     text = declaration.text + ("\n\n" + "\n".join(methods) if methods else "")
-    head = declaration.head_chars
-    for start, part in _by_lines(text, text[:head].rstrip("\n").rpartition("\n")[2]):
-        first = declaration.lines[0] + text.count("\n", 0, start) if start < len(declaration.text) else 0
-        lines = (first, min(declaration.lines[1], first + part.count("\n"))) if start and first else declaration.lines
-        yield Piece("type", declaration.name, declaration.name, package_name, lines, part, min(head, len(part)))
+    first_line = text[: declaration.head_chars].rpartition("\n")[2]
+    first, last = declaration.lines
+    for start, part in _parts(text):
+        row = first + text.count("\n", 0, start)
+        lines = (min(row, last), min(row + part.count("\n"), last))
+        head, shown = (declaration.head_chars, part) if start == 0 else (len(first_line), f"{first_line}\n{part}")
+        yield Piece("type", declaration.name, declaration.name, package_name, lines, shown, min(head, len(shown)))
 
 
 def _outline_pieces(package: str, files: dict[str, Outline], documented: str) -> Iterator[Piece]:
     outline = files[documented]
     imports = sorted({path for other in files.values() for path in other.imports})
     exported = [line for other in files.values() for line in other.exported]
-    head = f"{outline.doc}\n" if outline.doc else ""
-    head += f'package {outline.package_name} // import "{package}"'
+    clause = f'package {outline.package_name} // import "{package}"'
+    head = f"{outline.doc}\n{clause}" if outline.doc else clause
     body = [f"import {' '.join(imports)}"] if imports else []
-    text = "\n".join((head, *body, *exported))
-    clause = outline.clause_line
-    lines = (clause - outline.doc.count("\n") - 1 if outline.doc else clause, clause)
-    for _, part in _by_lines(text, f"package {outline.package_name}"):
-        yield Piece("package", outline.package_name, "", outline.package_name, lines, part, min(len(head), len(part)))
+    row = outline.clause_line
+    lines = (max(1, row - outline.doc.count("\n") - 1) if outline.doc else row, row)
+    for start, part in _parts("\n".join((head, *body, *exported))):
+        chars, shown = (len(head), part) if start == 0 else (len(clause), f"{clause}\n{part}")
+        name = outline.package_name
+        yield Piece("package", name, "", name, lines, shown, min(chars, len(shown)))
 
 
-def _by_lines(text: str, header: str) -> Iterator[tuple[int, str]]:
-    """`text` whole, or in parts of at most MAX_CHARS cut at line ends, all but the first headed by `header`.
-
-    Each part comes with the offset in `text` that it begins at.
-    """
+def _parts(text: str) -> Iterator[tuple[int, str]]:
+    """`text` whole, or in parts of at most MAX_CHARS cut at line ends, each with the offset that it begins at."""
     start = 0
     while len(text) - start > MAX_CHARS:
         end = text.rfind("\n", start + 1, start + MAX_CHARS) + 1 or start + MAX_CHARS
-        yield start, (f"{header}\n" if start else "") + text[start:end]
+        yield start, text[start:end].rstrip("\n")
         start = end
-    yield start, (f"{header}\n" if start else "") + text[start:]
+    yield start, text[start:]
 
 
 class _Reader:
@@ -268,6 +268,7 @@ class _Reader:
                 text, head = f"{signature} {{\n\t// …\n{slice_}", len(signature)
             row = self.row + self.source.count(b"\n", 0, start) + 1
             lines = (first if number == 0 else row, row + slice_.count("\n"))
+            head = min(head, len(text))
             self.functions.append(Piece("function", name, receiver, self.package_name, lines, text, head))
 
     def _function_parts(self, node: Node) -> list[tuple[int, int]]:
@@ -349,7 +350,10 @@ class _Reader:
 
     def _comment_text(self, comments: Iterable[Node]) -> str:
         texts = (self._text(comment) for comment in comments)
-        return "\n".join(text.rstrip() for text in texts if not _DIRECTIVE.match(text))
+        text = "\n".join(text.rstrip() for text in texts if not _DIRECTIVE.match(text))
+        # A manual above a function would drown it.
+        end = text.rfind("\n", 1, MAX_CHARS) if len(text) > MAX_CHARS else len(text)
+        return text[: end if end >= 0 else MAX_CHARS]
 
     def _text(self, node: Node) -> str:
         return syntax.text(node, self.source)

@@ -97,6 +97,31 @@ def test_a_table_of_one_statement_is_cut_at_line_ends() -> None:
     assert all("\n".join(part.text for part in parts).count(f'"name {n}"') == 1 for n in range(400))
 
 
+def test_a_large_type_is_cut_at_lines_each_part_with_its_first_line() -> None:
+    fields = "".join(f"\tField{n} string // {'x' * 30}\n" for n in range(200))
+    methods = "".join(f"\nfunc (b *Big) Method{n}() {{}}\n" for n in range(5))
+    source = f"package p\n\n// Big is big.\ntype Big struct {{\n{fields}}}\n{methods}"
+    parts = [chunk for chunk in chunks_of("p.go", "p", source.encode()) if chunk.kind == "type"]
+    assert len(parts) > 2
+    assert all("type Big struct {" in part.text for part in parts)
+    lines = source.split("\n")
+    for part in parts[1:]:
+        assert lines[part.lines[0] - 1] == part.text.split("\n")[1]
+    assert (parts[0].lines[0], parts[-1].lines[1]) == (3, 205)
+    assert "func (b *Big) Method4()" in parts[-1].text
+
+
+def test_a_large_package_and_a_long_comment_stay_within_bounds() -> None:
+    functions = "".join(f"func Exported{n}(first, second string) error {{ return nil }}\n" for n in range(200))
+    comment = "// A manual.\n" * 1000
+    source = f"{comment}package p\n\n{functions}{comment}func Last() {{}}\n"
+    chunks = chunks_of("p.go", "example.com/p", source.encode())
+    assert all(len(chunk.text) <= MAX_CHARS + 100 for chunk in chunks)
+    packages = [chunk for chunk in chunks if chunk.kind == "package"]
+    assert all('package p // import "example.com/p"' in chunk.text for chunk in packages[1:])
+    assert all(sum(f"Exported{n}(" in c.text for c in packages) == 1 for n in range(200))
+
+
 def test_a_declaration_behind_broken_code_is_found() -> None:
     source = b"package p\n\nfunc broken( {\n\nfunc Whole() int {\n\treturn 1\n}\n"
     assert "Whole" in [chunk.symbol for chunk in chunks_of("p.go", "p", source)]
