@@ -18,7 +18,7 @@ from goassist_index import syntax
 from goassist_index.ignore import IgnoreRules
 from goassist_index.secrets import is_secret_file
 
-# Beyond what people write by hand; the largest in Kubernetes that is not generated has some 600,000.
+# Beyond what people write by hand.
 MAX_FILE_BYTES = 1_000_000
 _READ_TRIES = 3
 _LEFT_OUT_DIRECTORIES = {

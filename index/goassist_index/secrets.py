@@ -5,7 +5,8 @@ it with the same function.
 
 The shapes of keys are those their makers document and that gitleaks' rules (github.com/gitleaks/gitleaks, MIT) and
 detect-secrets' plugins (github.com/Yelp/detect-secrets, Apache-2.0) look for too. detect-secrets itself is not used: it
-reads line by line with two dozen expressions, longer than all the rest of indexing takes. Not covered: secrets put
+tries two dozen expressions on every line, where here a text is looked at closely only if a telling part is in it (not
+measured against each other yet). Not covered: secrets put
 together from several strings, passwords that look like words, and what is in no such shape and has no telling name.
 """
 
