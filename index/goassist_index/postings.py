@@ -77,6 +77,7 @@ def _hash(word: str) -> int:
 @dataclass(frozen=True, slots=True)
 class _Unit:
     identity: int
+    tie: int
     pieces: int
     postings: NDArray[np.void]
 
@@ -90,6 +91,7 @@ class _Segment:
         self.first = {unit.identity: int(start) for unit, start in zip(units, starts, strict=False)}
         self.size = int(starts[-1])
         self.unit = np.repeat(np.array([unit.identity for unit in units], dtype=np.int64), sizes)
+        self.tie = np.repeat(np.array([unit.tie for unit in units], dtype=np.uint64), sizes)
         self.number = np.arange(self.size, dtype=np.int64) - np.repeat(starts[:-1], sizes)
         self.alive = np.ones(self.size, dtype=bool)
         rows = np.concatenate([unit.postings for unit in units]) if units else np.empty(0, _POSTING)
@@ -140,13 +142,16 @@ class Ranking:
         """The units that are there."""
         return self._units.keys()
 
-    def add(self, unit: int, pieces: int, blob: bytes) -> None:
-        """Count a unit in: how many pieces it has, and what `encode` made of them. Raises ValueError if damaged."""
+    def add(self, unit: int, key: str, pieces: int, blob: bytes) -> None:
+        """Count a unit in: what it was made of, its number of pieces, and what `encode` made of them.
+
+        Equal scores are ranked by `key`: units are numbered as they came. Raises ValueError if `blob` is damaged.
+        """
         self.remove(unit)
         postings = np.frombuffer(blob, dtype=_POSTING)
         if len(postings) and int(postings["piece"].max()) >= pieces:
             raise ValueError("postings of pieces that are not there")
-        self._units[unit] = self._small[unit] = _Unit(unit, min(pieces, MAX_PIECES), postings)
+        self._units[unit] = self._small[unit] = _Unit(unit, _tie(key), min(pieces, MAX_PIECES), postings)
         self._small_segment = None
 
     def remove(self, unit: int) -> None:
@@ -176,8 +181,8 @@ class Ranking:
                 for segment, score, (pieces, counts) in zip(segments, scores, matched, strict=True):
                     norm = K1 * (1 - B + B * segment.lengths[pieces, field] / means[field])
                     score[pieces] += weight * idf * counts * (K1 + 1) / (counts + norm)
-        hits = chain.from_iterable(_top(s, score, limit) for s, score in zip(segments, scores, strict=True))
-        return sorted(hits, key=lambda hit: (-hit.score, hit.unit, hit.number))[:limit]
+        hits = sorted(chain.from_iterable(_top(s, score, limit) for s, score in zip(segments, scores, strict=True)))
+        return [Hit(unit, number, -negative) for negative, _, number, unit in hits[:limit]]
 
     def _segments(self) -> list[_Segment]:
         small = sum(len(unit.postings) for unit in self._small.values())
@@ -188,8 +193,15 @@ class Ranking:
         return [self._large] if not self._small or self._small_segment is None else [self._large, self._small_segment]
 
 
-def _top(segment: _Segment, scores: NDArray[np.float64], limit: int) -> list[Hit]:
+def _tie(key: str) -> int:
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "little")
+
+
+def _top(segment: _Segment, scores: NDArray[np.float64], limit: int) -> list[tuple[float, int, int, int]]:
+    """The best pieces as (-score, tie, number, unit), in no order; of those that score alike the first by tie."""
     found = np.flatnonzero(scores > 0)
     if len(found) > limit:
-        found = found[np.argpartition(-scores[found], limit - 1)[:limit]]
-    return [Hit(int(segment.unit[i]), int(segment.number[i]), float(scores[i])) for i in found]
+        least = -np.partition(-scores[found], limit - 1)[limit - 1]
+        found = found[scores[found] >= least]
+        found = found[np.lexsort((segment.number[found], segment.tie[found], -scores[found]))[:limit]]
+    return [(-float(scores[i]), int(segment.tie[i]), int(segment.number[i]), int(segment.unit[i])) for i in found]

@@ -103,9 +103,9 @@ class Searcher:
     def _take_in(self, store: Store, base: int, live: set[int], there: set[int]) -> None:
         for unit in there - live:
             self._ranking.remove(base + unit)
-        for unit, pieces, blob in store.postings(sorted(live - there)):
+        for unit, key, pieces, blob in store.postings(sorted(live - there)):
             try:
-                self._ranking.add(base + unit, pieces, blob)
+                self._ranking.add(base + unit, key, pieces, blob)
             except ValueError as error:
                 raise IndexCorrupt(f"the index is damaged ({error})", path=str(store.path)) from error
 
@@ -133,7 +133,8 @@ class Searcher:
 
     def _count_in(self, buffer: _Buffer) -> None:
         pieces = [stored.piece for stored in buffer.pieces]
-        self._ranking.add(buffer.unit, len(pieces), encode(pieces))
+        path = buffer.pieces[0].path if buffer.pieces else ""
+        self._ranking.add(buffer.unit, f"buffer {path}", len(pieces), encode(pieces))
 
     def search(self, query: str, k: int = 10, *, known: str = "", kinds: Sequence[Kind] = ()) -> list[Snippet]:
         """At most `k` snippets for `query`, best first: each symbol once, no near-duplicates.

@@ -84,17 +84,16 @@ def is_secret_file(name: str) -> bool:
 def mask(text: str) -> str:
     """`text` with every secret covered by asterisks, one for each character: lines and offsets stay what they are.
 
-    Masking what is masked changes nothing.
+    Masking what is masked changes nothing: what only shows when its neighbour is covered is covered too.
     """
-    covered = spans(text)
-    if not covered:
-        return text
-    parts: list[str] = []
-    at = 0
-    for start, end in covered:
-        parts += (text[at:start], re.sub(r"[^\n\r]", MASK, text[start:end]))
-        at = end
-    return "".join((*parts, text[at:]))
+    while covered := spans(text):
+        parts: list[str] = []
+        at = 0
+        for start, end in covered:
+            parts += (text[at:start], re.sub(r"[^\n\r]", MASK, text[start:end]))
+            at = end
+        text = "".join((*parts, text[at:]))
+    return text
 
 
 def spans(text: str) -> list[tuple[int, int]]:

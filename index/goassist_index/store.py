@@ -280,17 +280,18 @@ class Store:
         with self._told():
             return {unit for (unit,) in self._db.execute(query)}
 
-    def postings(self, units: Iterable[int]) -> Iterator[tuple[int, int, bytes]]:
-        """(unit, its number of pieces, postings) of these units. Raises IndexCorrupt when one is damaged."""
+    def postings(self, units: Iterable[int]) -> Iterator[tuple[int, str, int, bytes]]:
+        """(unit, its key, number of pieces, postings) of these units. Raises IndexCorrupt when one is damaged."""
         for unit in units:
             with self._told():
-                row = self._db.execute("SELECT pieces, postings, checksum FROM units WHERE id=?", (unit,)).fetchone()
+                query = "SELECT key, pieces, postings, checksum FROM units WHERE id=?"
+                row = self._db.execute(query, (unit,)).fetchone()
             if row is None:
                 continue  # swept by another process since
-            if zlib.crc32(row[1]) != row[2]:
+            if zlib.crc32(row[2]) != row[3]:
                 cure = "Run `goassist-lsp index`: it is made anew"
                 raise IndexCorrupt("the index is damaged (a checksum is wrong)", path=str(self.path), cure=cure)
-            yield unit, row[0], row[1]
+            yield unit, row[0], row[1], row[2]
 
     def piece(self, unit: int, number: int) -> StoredPiece | None:
         """One piece and the first place it stands at; None when nothing points to it any more."""

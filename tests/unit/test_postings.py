@@ -41,7 +41,7 @@ def by_the_formula(units: dict[int, list[Piece]], query: list[str]) -> dict[tupl
 def ranked(units: dict[int, list[Piece]]) -> Ranking:
     ranking = Ranking()
     for unit, pieces in units.items():
-        ranking.add(unit, len(pieces), encode(pieces))
+        ranking.add(unit, str(unit), len(pieces), encode(pieces))
     return ranking
 
 
@@ -64,7 +64,7 @@ def test_units_that_came_and_went_leave_no_trace(
     ranking = ranked(dict(enumerate(first)))
     ranking.best(query.split(), 3)  # what came so far is now the large segment
     for unit, pieces in enumerate(second, 3):
-        ranking.add(unit, len(pieces), encode(pieces))
+        ranking.add(unit, str(unit), len(pieces), encode(pieces))
         ranking.best(query.split(), 3)
     for unit in gone:
         ranking.remove(unit)
@@ -82,6 +82,18 @@ def test_the_best_come_first_and_no_more_than_asked_for() -> None:
     assert hits[0].score > hits[1].score > hits[2].score
 
 
+def test_those_that_score_alike_stand_in_the_order_of_their_keys_whatever_their_numbers() -> None:
+    pieces = [Piece("function", "f", "", "p", (1, 1), "alpha", 0)]
+    found = []
+    for numbers in (range(20), range(19, -1, -1)):
+        ranking = Ranking()
+        for key, unit in enumerate(numbers):
+            ranking.add(unit, f"content {key}", 1, encode(pieces))
+        found.append([numbers.index(hit.unit) for hit in ranking.best(["alpha"], 5)])
+    assert found[0] == found[1]
+    assert len(found[0]) == 5
+
+
 def test_nothing_is_found_for_no_words_and_in_no_units() -> None:
     assert Ranking().best(["alpha"], 5) == []
     assert ranked({1: [Piece("function", "f", "", "p", (1, 1), "alpha", 0)]}).best([], 5) == []
@@ -90,6 +102,6 @@ def test_nothing_is_found_for_no_words_and_in_no_units() -> None:
 def test_damaged_postings_are_refused() -> None:
     blob = encode([Piece("function", "f", "", "p", (1, 1), "alpha", 0)])
     with pytest.raises(ValueError, match="buffer size"):
-        Ranking().add(1, 1, blob[:-3])
+        Ranking().add(1, "1", 1, blob[:-3])
     with pytest.raises(ValueError, match="not there"):
-        Ranking().add(1, 0, blob)
+        Ranking().add(1, "1", 0, blob)
