@@ -5,7 +5,7 @@ Shared by serving, training and evaluation. An engine renders a form with its mo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from goassist_index.errors import ModelError
@@ -30,10 +30,10 @@ class InfillForm:
 FORMS: dict[str, InfillForm] = {
     row.name: row
     for row in (
-        InfillForm("joined", ("PREFIX", "SUFFIX", "suffix", "MIDDLE", "repo", "prefix", "typed"), healed=True),
-        InfillForm("anchored", ("PREFIX", "repo", "prefix", "SUFFIX", "suffix", "MIDDLE", "typed"), healed=True),
-        InfillForm("psm", ("PREFIX", "repo", "prefix", "typed", "SUFFIX", "suffix", "MIDDLE"), healed=False),
-        InfillForm("spm", ("SUFFIX", "suffix", "PREFIX", "repo", "prefix", "typed", "MIDDLE"), healed=False),
+        InfillForm("joined", ("repo", "PREFIX", "SUFFIX", "suffix", "MIDDLE", "prefix", "typed"), healed=True),
+        InfillForm("anchored", ("repo", "PREFIX", "prefix", "SUFFIX", "suffix", "MIDDLE", "typed"), healed=True),
+        InfillForm("psm", ("repo", "PREFIX", "prefix", "typed", "SUFFIX", "suffix", "MIDDLE"), healed=False),
+        InfillForm("spm", ("repo", "SUFFIX", "suffix", "PREFIX", "prefix", "typed", "MIDDLE"), healed=False),
     )
 }
 DEFAULT_FORM = "joined"
@@ -41,12 +41,18 @@ DEFAULT_FORM = "joined"
 
 @dataclass(frozen=True, slots=True)
 class InfillTokens:
-    """A model's special tokens for infilling, by their text (as in the GGUF vocabulary)."""
+    """A model's special tokens for infilling, by their text (as in the GGUF vocabulary).
+
+    `repo` and `file` stand before a repository's name and before the path of each of its files; "" where the model was
+    not trained with such: repository context is then left out.
+    """
 
     prefix: str
     suffix: str
     middle: str
     stops: tuple[str, ...]
+    repo: str = ""
+    file: str = ""
 
 
 # Special tokens by model family, as their vocabularies spell them. A model need not have all `stops`.
@@ -56,6 +62,8 @@ FAMILIES: dict[str, InfillTokens] = {
         "<|fim_suffix|>",
         "<|fim_middle|>",
         ("<|endoftext|>", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>", "<|im_end|>"),
+        repo="<|repo_name|>",
+        file="<|file_sep|>",
     ),
     "starcoder": InfillTokens(
         "<fim_prefix>",
@@ -101,18 +109,47 @@ def tokens_of(header: GGUFHeader) -> InfillTokens:
     stops = tuple(text for key in _STOP_ID_KEYS if (text := named((key,))) is not None)
     found = {slot: named(keys) for slot, keys in _ID_KEYS.items()}
     prefix, suffix, middle = found["prefix"], found["suffix"], found["middle"]
-    if prefix is not None and suffix is not None and middle is not None:
-        return InfillTokens(prefix, suffix, middle, stops)
     known = frozenset(texts)
+    if prefix is not None and suffix is not None and middle is not None:
+        own = InfillTokens(prefix, suffix, middle, stops)
+        alike = (row for row in FAMILIES.values() if (row.prefix, row.suffix, row.middle) == (prefix, suffix, middle))
+        return _with_repository(own, next(alike, own), known)
     for row in FAMILIES.values():
         if all(text.encode() in known for text in (row.prefix, row.suffix, row.middle)):
             more = tuple(text for text in row.stops if text.encode() in known)
-            return InfillTokens(row.prefix, row.suffix, row.middle, tuple(dict.fromkeys(stops + more)))
+            own = InfillTokens(row.prefix, row.suffix, row.middle, tuple(dict.fromkeys(stops + more)))
+            return _with_repository(own, row, known)
     raise ModelError(
         "the model has no infill tokens, neither in its metadata nor in its vocabulary",
         path=str(header.path),
         cure="Use a model trained to fill in the middle, such as one of `goassist-lsp model list`",
     )
+
+
+def _with_repository(tokens: InfillTokens, row: InfillTokens, known: frozenset[bytes]) -> InfillTokens:
+    there = row.repo.encode() in known and row.file.encode() in known
+    return replace(tokens, repo=row.repo, file=row.file) if there else tokens
+
+
+@dataclass(frozen=True, slots=True)
+class RepoFile:
+    """One file of a repository, or a part of it: `path` with slashes from the root."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepoContext:
+    """What a prompt shows of a repository beside the file itself, in the order that models were trained with.
+
+    `path` is that of the file that is written. Qwen2.5-Coder technical report (2024), section 3.2.2: file-level
+    infilling behind other files of the repository.
+    """
+
+    name: str
+    files: tuple[RepoFile, ...]
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +163,7 @@ class InfillPrompt:
     form: InfillForm
     prefix: str
     suffix: str
-    repo: str = ""
+    repo: RepoContext | None = None
     typed: str = ""
     note: str = ""
 
@@ -154,9 +191,22 @@ def render(prompt: InfillPrompt, tokens: InfillTokens) -> tuple[Segment, ...]:
 
     Each text slot is tokenized by itself: a token that straddled two slots would change with every key typed.
     """
-    specials = {"PREFIX": tokens.prefix, "SUFFIX": tokens.suffix, "MIDDLE": tokens.middle}
-    texts = {"repo": prompt.repo, "prefix": prompt.noted_prefix, "suffix": prompt.suffix, "typed": prompt.typed}
-    segments = (
-        Segment(specials[slot], True) if slot in specials else Segment(texts[slot], False) for slot in prompt.form.slots
-    )
-    return tuple(segment for segment in segments if segment.text)
+    filled = {
+        "PREFIX": (Segment(tokens.prefix, True),),
+        "SUFFIX": (Segment(tokens.suffix, True),),
+        "MIDDLE": (Segment(tokens.middle, True),),
+        "repo": _repository(prompt.repo, tokens),
+        "prefix": (Segment(prompt.noted_prefix, False),),
+        "suffix": (Segment(prompt.suffix, False),),
+        "typed": (Segment(prompt.typed, False),),
+    }
+    return tuple(segment for slot in prompt.form.slots for segment in filled[slot] if segment.text)
+
+
+def _repository(repo: RepoContext | None, tokens: InfillTokens) -> tuple[Segment, ...]:
+    if repo is None or not tokens.repo or not tokens.file:
+        return ()
+    segments = [Segment(tokens.repo, True), Segment(f"{repo.name}\n", False)]
+    for file in repo.files:
+        segments += (Segment(tokens.file, True), Segment(f"{file.path}\n{file.text}\n", False))
+    return (*segments, Segment(tokens.file, True), Segment(f"{repo.path}\n", False))

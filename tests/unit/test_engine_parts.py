@@ -131,9 +131,9 @@ def test_mean_log_probability_is_over_all_tokens() -> None:
 
 
 def test_joined_form_puts_what_is_typed_last() -> None:
-    prompt = InfillPrompt(FORMS["joined"], "before", "after", repo="repo", typed="typed")
+    prompt = InfillPrompt(FORMS["joined"], "before", "after", typed="typed")
     assert [segment.text for segment in render(prompt, QWEN)] == [
-        *("<|fim_prefix|>", "<|fim_suffix|>", "after", "<|fim_middle|>", "repo", "before", "typed")
+        *("<|fim_prefix|>", "<|fim_suffix|>", "after", "<|fim_middle|>", "before", "typed")
     ]
 
 

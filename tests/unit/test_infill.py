@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -9,7 +10,17 @@ import pytest
 
 from goassist_index.errors import ModelError
 from goassist_models.gguf_header import GGUFHeader
-from goassist_models.infill import DEFAULT_FORM, FAMILIES, FORMS, InfillForm, InfillPrompt, render, tokens_of
+from goassist_models.infill import (
+    DEFAULT_FORM,
+    FAMILIES,
+    FORMS,
+    InfillForm,
+    InfillPrompt,
+    RepoContext,
+    RepoFile,
+    render,
+    tokens_of,
+)
 
 TYPED_LAST = ("joined", "anchored")
 
@@ -66,3 +77,34 @@ def test_a_note_stands_as_a_comment_above_the_last_line_in_its_indent() -> None:
     prompt = InfillPrompt(FORMS["joined"], "func f() {\n\treturn ", "\n}\n", note="want int")
     texts = [segment.text for segment in render(prompt, FAMILIES["qwen2.5-coder"]) if not segment.special]
     assert texts == ["\n}\n", "func f() {\n\t// want int\n\treturn "]
+
+
+REPO = RepoContext(
+    "shop", (RepoFile("price/price.go", "package price"), RepoFile("a.go", "<|file_sep|>")), "cart/cart.go"
+)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=lambda form: form.name)
+def test_other_files_stand_first_in_the_form_that_the_model_was_trained_with(form: InfillForm) -> None:
+    prompt = InfillPrompt(form, "before", "after", repo=REPO)
+    segments = render(prompt, FAMILIES["qwen2.5-coder"])
+    assert [(segment.text, segment.special) for segment in segments[:8]] == [
+        *(("<|repo_name|>", True), ("shop\n", False)),
+        *(("<|file_sep|>", True), ("price/price.go\npackage price\n", False)),
+        *(("<|file_sep|>", True), ("a.go\n<|file_sep|>\n", False)),
+        *(("<|file_sep|>", True), ("cart/cart.go\n", False)),
+    ]
+    assert segments[8:] == render(replace(prompt, repo=None), FAMILIES["qwen2.5-coder"])
+
+
+def test_a_model_that_knows_no_repositories_gets_none() -> None:
+    prompt = InfillPrompt(FORMS["joined"], "before", "after", repo=REPO)
+    assert render(prompt, FAMILIES["codellama"]) == render(replace(prompt, repo=None), FAMILIES["codellama"])
+
+
+def test_tokens_for_files_are_taken_only_where_the_vocabulary_has_them() -> None:
+    fim = ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"]
+    for ids in ({}, {"fim_pre": 0, "fim_suf": 1, "fim_mid": 2}):
+        assert tokens_of(header(fim, **ids)).file == ""
+        found = tokens_of(header([*fim, "<|repo_name|>", "<|file_sep|>"], **ids))
+        assert (found.repo, found.file) == ("<|repo_name|>", "<|file_sep|>")

@@ -195,7 +195,7 @@ class OpenAIEngine:
 
     def _prompt_fields(self, prompt: InfillPrompt) -> dict[str, str]:
         if self._style == "suffix":
-            return {"prompt": prompt.repo + prompt.noted_prefix + prompt.typed, "suffix": prompt.suffix}
+            return {"prompt": prompt.noted_prefix + prompt.typed, "suffix": prompt.suffix}
         return {"prompt": "".join(part.text for part in render(prompt, self._tokens))}
 
     async def _events(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
