@@ -14,6 +14,7 @@ from goassist_lsp.check.typecheck import TypeChecker
 from goassist_lsp.explain import explanation, session_report
 from goassist_lsp.fitness import Fitness
 from goassist_lsp.history import History
+from goassist_lsp.indexes import Indexes
 from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Settings
 from goassist_lsp.types import Checker, Completion, DocumentSnapshot, Pace
@@ -52,6 +53,7 @@ class Assistant:
         self._warmed: set[Path] = set()
         self._loaded_ms: dict[Path, float] = {}
         self._folders: Sequence[Path] = ()
+        self._indexes = Indexes(self._advise)
 
     @property
     def engine_ready(self) -> bool:
@@ -93,6 +95,25 @@ class Assistant:
     def _package_loaded(self, directory: Path, ms: float) -> None:
         log.info("types of %s ready in %.0f ms", directory, ms)
         self._loaded_ms[directory] = ms
+
+    async def index(self, progress: Progress | None = None, *, anew: bool = False) -> None:
+        """Bring the indexes of the workspaces up to date, in processes of their own; `anew` forgets them first."""
+        await self._indexes.set_folders(self._folders if self.settings.index else ())
+        if self.settings.index:
+            await self._indexes.update(progress or (lambda message, percent: None), anew=anew)
+
+    async def stop_indexing(self) -> None:
+        """End `index` where it is; what it did stays."""
+        await self._indexes.stop_update()
+
+    async def files_changed(self, paths: Sequence[Path]) -> None:
+        """Take in files on disk that were saved, made or removed."""
+        if self.settings.index:
+            await self._indexes.files_changed(paths)
+
+    def _advise(self, error: GoassistError) -> None:
+        if str(error) not in map(str, self.advice):
+            self.advice.append(error)
 
     def _problem(self, error: GoassistError) -> None:
         log.info("%s", error)
@@ -153,7 +174,8 @@ class Assistant:
         await self.document_changed(snapshot)
 
     async def document_changed(self, snapshot: DocumentSnapshot) -> None:
-        """Tell the type service of an unsaved buffer."""
+        """Tell the type service and the index of an unsaved buffer."""
+        self._indexes.document_changed(snapshot.path, snapshot.text)
         if self._types is None or not self.settings.check_types:
             return
         try:
@@ -166,6 +188,7 @@ class Assistant:
 
     async def document_closed(self, path: Path) -> None:
         """The file on disk counts again."""
+        self._indexes.document_closed(path)
         if self._types is None or not self.settings.check_types:
             return
         try:
@@ -178,7 +201,7 @@ class Assistant:
         await self._start_types(folders, lambda message, percent: None)
 
     async def reindex(self) -> None:
-        """Read the workspaces anew."""
+        """Have the type services read the workspaces anew; `index` does the same for the indexes."""
         if self._types is not None and self.settings.check_types:
             self._warmed.clear()
             self._loaded_ms.clear()
@@ -220,6 +243,7 @@ class Assistant:
             "model": self._engine.model_name if self._engine is not None else None,
             "problems": [str(problem) for problem in (*self.problems, *self.advice)],
             "types": await self._types.stats() if self._types is not None else {},
+            "index": await self._indexes.status(),
             "last": None
             if last is None
             else {
@@ -235,7 +259,8 @@ class Assistant:
         }
 
     async def close(self) -> None:
-        """End the type services and free the model. May be called twice."""
+        """End the type services and indexers, and free the model. May be called twice."""
+        await self._indexes.close()
         if self._types is not None:
             await self._types.close()
         if self._engine is not None and self._own_engine:

@@ -71,6 +71,7 @@ class Settings:
     )
     multiline: bool = _setting(True, "Whether blocks and bodies are completed, or only the rest of a line.")
     check_types: bool = _setting(True, "Whether candidates are type-checked and dropped when they do not compile.")
+    index: bool = _setting(True, "Whether workspaces are read into an index, in the background.")
     log_level: Literal["error", "warning", "info", "debug"] = _setting(
         "warning", "Least severe records written to standard error.", choices=LOG_LEVELS
     )
@@ -93,6 +94,7 @@ class Options:
     eagerness: str | None = None
     multiline: bool | None = None
     check_types: bool | None = None
+    index: bool | None = None
     log_level: str | None = None
 
     def over(self, base: Options) -> Options:

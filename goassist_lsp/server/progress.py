@@ -1,4 +1,4 @@
-"""Work-done progress: one bar in the client for loading model and types, if the client has such bars.
+"""Work-done progress: one bar in the client for loading or indexing, if the client has such bars.
 
 `report` may be called from any thread; a client without the capability sees nothing and costs nothing.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from pygls.lsp.server import LanguageServer
 
 _log = logging.getLogger(__name__)
@@ -22,9 +25,12 @@ _CREATE_TIMEOUT_S = 5.0
 
 
 class ProgressBar:
-    """One bar with a title, begun and ended by `async with`."""
+    """One bar with a title, begun and ended by `async with`; the user can end the work if there is `on_cancel`."""
 
-    def __init__(self, server: LanguageServer, token: str, title: str) -> None:
+    def __init__(
+        self, server: LanguageServer, token: str, title: str, on_cancel: Callable[[], None] | None = None
+    ) -> None:
+        self._on_cancel = on_cancel
         self._server = server
         self._token = token
         self._title = title
@@ -47,6 +53,7 @@ class ProgressBar:
         if self._begun:
             self._server.work_done_progress.end(self._token, lsp.WorkDoneProgressEnd())
             self._begun = False
+        self._server.work_done_progress.tokens.pop(self._token, None)
 
     def report(self, message: str, percent: int | None = None) -> None:
         """Show what is being done and, if known, how much of it (0 to 100). Callable from any thread."""
@@ -60,16 +67,22 @@ class ProgressBar:
             _log.info("the client has no progress bar for us: %s", error)
             return
         self._server.work_done_progress.begin(
-            self._token, lsp.WorkDoneProgressBegin(title=self._title, cancellable=False, percentage=0)
+            self._token,
+            lsp.WorkDoneProgressBegin(title=self._title, cancellable=self._on_cancel is not None, percentage=0),
         )
+        self._server.work_done_progress.tokens[self._token].add_done_callback(self._cancelled)
         self._begun = True
         if self._pending is not None:
             self._report(*self._pending)
+
+    def _cancelled(self, future: Future[None]) -> None:
+        if future.cancelled() and self._on_cancel is not None:
+            self._loop.call_soon_threadsafe(self._on_cancel)
 
     def _report(self, message: str, percent: int | None) -> None:
         if not self._begun:
             self._pending = (message, percent)
             return
         percentage = None if percent is None else min(100, max(0, percent))
-        report = lsp.WorkDoneProgressReport(message=message, percentage=percentage, cancellable=False)
+        report = lsp.WorkDoneProgressReport(message=message, percentage=percentage)
         self._server.work_done_progress.report(self._token, report)

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +79,7 @@ class Session:
         self._answers: set[asyncio.Task[Completion | None]] = set()
         # The model is loaded, changed and freed by one task at a time.
         self._changing = asyncio.Lock()
+        self._indexing = asyncio.Lock()
         self._closed = False
         self._closing: asyncio.Task[None] | None = None
 
@@ -116,14 +117,18 @@ class Session:
             async with ProgressBar(self._server, "goassist/start", "goassist") as bar:
                 await assistant.start(self.folders, bar.report)
             self.tell_problems()
+        self.in_background("indexing", self.index())
 
     async def apply_settings(self) -> None:
         """Have the assistant work with the present settings."""
         async with self._changing:
+            indexed = self.assistant is not None and self.assistant.settings.index
             if self.assistant is not None:
                 async with ProgressBar(self._server, f"goassist/settings/{time.monotonic_ns()}", "goassist") as bar:
                     await self.assistant.apply_settings(self.settings, bar.report)
                 self.tell_problems()
+        if self.settings.index != indexed:
+            self.in_background("indexing", self.index())
 
     async def apply_folders(self) -> None:
         """Have the assistant serve the present folders."""
@@ -131,6 +136,7 @@ class Session:
             if self.assistant is not None:
                 await self.assistant.set_folders(self.folders)
                 self.tell_problems()
+        self.in_background("indexing", self.index())
 
     async def reindex(self) -> None:
         """Have the assistant read its workspaces anew."""
@@ -138,6 +144,28 @@ class Session:
             if self.assistant is not None:
                 await self.assistant.reindex()
                 self.tell_problems()
+        await self.index(anew=True)
+
+    async def index(self, *, anew: bool = False) -> None:
+        """Have the assistant bring its indexes up to date, with a bar that the user can end it by."""
+        async with self._indexing:
+            assistant = self.assistant
+            if assistant is None or self._closed:
+                return
+
+            def stop() -> None:
+                self.in_background("ending the indexing", assistant.stop_indexing())
+
+            bar = ProgressBar(self._server, f"goassist/index/{time.monotonic_ns()}", "goassist", on_cancel=stop)
+            async with bar:
+                await assistant.index(bar.report, anew=anew)
+            self.tell_problems()
+
+    def files_changed(self, uris: Iterable[str]) -> None:
+        """Let the assistant know of files on disk that were saved, made or removed."""
+        paths = [path for path in map(path_of, uris) if path is not None]
+        if self.assistant is not None and paths:
+            self.in_background("indexing changed files", self.assistant.files_changed(paths))
 
     async def close(self) -> None:
         """End requests, the assistant and its processes. May be called twice; gives up after a few seconds."""

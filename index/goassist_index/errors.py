@@ -47,6 +47,10 @@ class IndexUnavailable(GoassistError):
     """An index that cannot be made, written or read now; what was stored before stays as it was."""
 
 
+class IndexBusy(IndexUnavailable):
+    """An index that another process is writing."""
+
+
 class IndexCorrupt(IndexUnavailable):
     """A stored index that is damaged."""
 

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from goassist_index.cachedir import cache_dir
 from goassist_index.chunk import CHUNKS_VERSION, Piece
-from goassist_index.errors import IndexCorrupt, IndexUnavailable
+from goassist_index.errors import IndexBusy, IndexCorrupt, IndexUnavailable
 from goassist_index.fileset import Stat
 from goassist_index.postings import POSTINGS_VERSION
 from goassist_index.secrets import SECRETS_VERSION
@@ -100,12 +100,12 @@ class Store:
     `rebuilt`: why what was there before was thrown away on opening, "" when it was not. One thread at a time.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, lock_timeout_s: float = _LOCK_TIMEOUT_S) -> None:
         """Open the index in `folder`, made when there is none, and anew when it is damaged or of another version."""
         self.folder = folder
         self.path = folder / "index.sqlite"
         self.rebuilt = ""
-        self._lock = FileLock(folder / "lock")
+        self._lock = FileLock(folder / "lock", timeout=lock_timeout_s)
         with self._told():
             for made in (folder.parent, folder):
                 made.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -197,12 +197,12 @@ class Store:
     def locked(self) -> Iterator[None]:
         """Be the one process that writes. The operating system lets go of it when a process dies.
 
-        Raises IndexUnavailable when another one still has it after ten seconds.
+        Raises IndexBusy when another one still has it after the time given for that.
         """
         try:
-            self._lock.acquire(timeout=_LOCK_TIMEOUT_S)
+            self._lock.acquire()
         except Timeout:
-            raise IndexUnavailable(
+            raise IndexBusy(
                 "another process is writing this index", path=str(self.folder), cure="Wait for it, or end it"
             ) from None
         try:

@@ -252,7 +252,14 @@ class TypeService:
                 )
                 self._not_before = time.monotonic() + self._backoff_s
             await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
-            pipe = await Pipe.start(self._binary, self._root, self._event)
+            try:
+                pipe = await Pipe.start([str(self._binary)], self._root, self._event, "type service")
+            except OSError as error:
+                raise CheckerUnavailable(
+                    f"the type service does not start ({error.strerror or error})",
+                    path=str(self._binary),
+                    cure="Delete this file so that it is built again, and check that the workspace folder exists",
+                ) from error
             self._started_at = time.monotonic()
             self._restarts += 1
             self._pipe = pipe

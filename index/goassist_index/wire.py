@@ -1,6 +1,7 @@
-"""The JSON lines spoken with the Go type service: one process, futures by request id.
+"""The JSON lines spoken with a service of ours in a process of its own: futures by request id.
 
-typeservice.py keeps the process alive and gives its answers types; here is only the pipe.
+typeservice.py (the Go type service) and workspaceindex.py (the indexer) keep their process alive and give its answers
+types; here is only the pipe.
 """
 
 from __future__ import annotations
@@ -10,11 +11,9 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-from goassist_index.errors import CheckerUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -36,35 +35,31 @@ class ReplyError(Exception):
 
 
 class Pipe:
-    """One running process. Never restarted: when it is gone, another Pipe is made."""
+    """One running process, called `name` in the log. Never restarted: when it is gone, another Pipe is made."""
 
-    def __init__(self, process: asyncio.subprocess.Process, on_event: Callable[[str, Any], None]) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, on_event: Callable[[str, Any], None], name: str) -> None:
         self._process = process
+        self._name = name
         self._on_event = on_event
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._next_id = 0
         self._tasks = [asyncio.create_task(self._read_replies()), asyncio.create_task(self._read_log())]
 
     @classmethod
-    async def start(cls, binary: Path, root: Path, on_event: Callable[[str, Any], None]) -> Pipe:
-        """Start the binary in `root`. Raises CheckerUnavailable."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                str(binary),
-                cwd=str(root),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                limit=_LINE_LIMIT_BYTES,
-                env=dict(os.environ),
-            )
-        except OSError as error:
-            raise CheckerUnavailable(
-                f"the type service does not start ({error.strerror or error})",
-                path=str(binary),
-                cure="Delete this file so that it is built again, and check that the workspace folder exists",
-            ) from error
-        return cls(process, on_event)
+    async def start(
+        cls, command: Sequence[str], directory: Path, on_event: Callable[[str, Any], None], name: str
+    ) -> Pipe:
+        """Start the command in `directory`. Raises OSError."""
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=str(directory),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=_LINE_LIMIT_BYTES,
+            env=dict(os.environ),
+        )
+        return cls(process, on_event, name)
 
     @property
     def alive(self) -> bool:
@@ -105,7 +100,7 @@ class Pipe:
             while line := await stdout.readline():
                 self._take(json.loads(line))
         except (OSError, ValueError) as error:
-            log.warning("type service: unreadable reply: %s", error)
+            log.warning("%s: unreadable reply: %s", self._name, error)
         finally:
             for future in self._waiting.values():
                 if not future.done():
@@ -129,7 +124,7 @@ class Pipe:
         assert stderr is not None
         with contextlib.suppress(OSError, ValueError):
             while line := await stderr.readline():
-                log.debug("type service: %s", line.decode(errors="replace").rstrip()[:_LOG_CHARS])
+                log.debug("%s: %s", self._name, line.decode(errors="replace").rstrip()[:_LOG_CHARS])
 
     async def close(self, grace_s: float = 2.0) -> None:
         """End the process: its input is closed, and after `grace_s` seconds it is killed."""

@@ -117,7 +117,7 @@ async def test_explain_session_lists_the_completions_newest_first(client: LspCli
 
 async def test_reindex_reads_the_workspace_anew(client: LspClient) -> None:
     assert await client.command("goassist.reindex") is None
-    assert (await told(client))[-1] == ["reindex"]
+    assert (await told(client))[-2:] == [["reindex"], ["index", True]]
 
 
 async def test_status_tells_session_and_assistant_in_one(client: LspClient) -> None:

@@ -12,7 +12,7 @@ A first line such as `//fake {"say": ["fmt.Println()"]}` directs every request m
   import    a path: the candidates need it
   bad_alone a text that fails the check where it stands alone
 Environment: FAKE_PROBLEM (a problem found at start), FAKE_CHILD (start a helper process, and end it at close),
-FAKE_LOADING (the model never comes to be loaded).
+FAKE_LOADING (the model never comes to be loaded), FAKE_INDEXING (indexing goes on until it is ended).
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ class DirectedAssistant(Assistant):
         self.log: list[list[object]] = []
         self.child: subprocess.Popen[bytes] | None = None
         self.begun = False
+        self.indexing_ended = asyncio.Event()
 
     async def start(self, folders: Sequence[Path], progress: Callable[[str, int | None], None] | None = None) -> None:
         self.log.append(["start", [str(folder) for folder in folders]])
@@ -137,6 +138,20 @@ class DirectedAssistant(Assistant):
 
     async def reindex(self) -> None:
         self.log.append(["reindex"])
+
+    async def index(self, progress: Callable[[str, int | None], None] | None = None, *, anew: bool = False) -> None:
+        self.log.append(["index", anew])
+        if progress is not None:
+            progress("indexing m", 50)
+        if "FAKE_INDEXING" in os.environ:
+            await self.indexing_ended.wait()
+
+    async def stop_indexing(self) -> None:
+        self.log.append(["stop"])
+        self.indexing_ended.set()
+
+    async def files_changed(self, paths: Sequence[Path]) -> None:
+        self.log.append(["files", [path.name for path in paths]])
 
     async def status(self) -> dict[str, object]:
         child = self.child.pid if self.child is not None else None

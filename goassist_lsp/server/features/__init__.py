@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from goassist_lsp.server.features import (
     did_change,
     did_change_configuration,
+    did_change_watched_files,
     did_change_workspace_folders,
     did_close,
     did_open,
+    did_save,
     execute_command,
     initialize,
     initialized,
@@ -29,7 +31,9 @@ _ALWAYS = (
     did_open,
     did_change,
     did_close,
+    did_save,
     did_change_configuration,
+    did_change_watched_files,
     did_change_workspace_folders,
     execute_command,
 )

@@ -8,6 +8,7 @@ from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
 
 from goassist_lsp.server.features.did_change_configuration import pull
+from goassist_lsp.server.features.did_change_watched_files import PATTERNS
 
 if TYPE_CHECKING:
     from goassist_lsp.server.server import GoassistServer
@@ -24,17 +25,20 @@ def register(server: GoassistServer) -> None:
 
 
 async def _register_events(server: GoassistServer) -> None:
-    """Ask for what a client sends only when asked. Changes on disk are not: the type service looks by itself."""
+    """Ask for what a client sends only when asked: its settings, and changes on disk for the index."""
     workspace = server.client_capabilities.workspace
-    changed = workspace.did_change_configuration if workspace else None
-    if changed is None or not changed.dynamic_registration:
+    registrations: list[lsp.Registration] = []
+    if workspace and workspace.did_change_configuration and workspace.did_change_configuration.dynamic_registration:
+        section = lsp.DidChangeConfigurationRegistrationOptions(section="goassist")
+        registrations.append(
+            lsp.Registration("goassist-configuration", lsp.WORKSPACE_DID_CHANGE_CONFIGURATION, section)
+        )
+    if workspace and workspace.did_change_watched_files and workspace.did_change_watched_files.dynamic_registration:
+        watched = lsp.DidChangeWatchedFilesRegistrationOptions([lsp.FileSystemWatcher(name) for name in PATTERNS])
+        registrations.append(lsp.Registration("goassist-files", lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES, watched))
+    if not registrations:
         return
-    registration = lsp.Registration(
-        "goassist-configuration",
-        lsp.WORKSPACE_DID_CHANGE_CONFIGURATION,
-        lsp.DidChangeConfigurationRegistrationOptions(section="goassist"),
-    )
     try:
-        await server.client_register_capability_async(lsp.RegistrationParams([registration]))
+        await server.client_register_capability_async(lsp.RegistrationParams(registrations))
     except JsonRpcException:
-        return  # the client works without; its settings are those it started with
+        return  # the client works without: its settings are those it started with, and saves are told anyway

@@ -1,0 +1,214 @@
+"""The indexer: a process of low priority that keeps one workspace's index up to date and answers from it.
+
+`python -m goassist_index.indexer ROOT`, spoken to in JSON lines by workspaceindex.py. What takes long is done here, so
+that the process in which the model runs loses neither time nor memory to it. It ends when its input does.
+
+Requests: `update` (all of it; events `progress` tell how far it is), `stop` (ends an update between two folders),
+`saved` (paths of files on disk), `search`, `stats`. While an update runs, searches are answered between two folders.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import psutil
+
+from goassist_index import leftovers
+from goassist_index.errors import GoassistError, IndexBusy, IndexCorrupt
+from goassist_index.search import Searcher
+from goassist_index.store import Store, store_folder
+from goassist_index.update import update_file, update_workspace
+
+# Nobody has asked anything for so long: its memory is of more use elsewhere. It is started again when it is needed.
+IDLE_S = 900.0
+# Another process may be writing the index, such as the indexer of a second editor: how long one try waits for it.
+_LOCK_TRY_S = 0.25
+
+_Message = dict[str, Any]
+_T = TypeVar("_T")
+
+
+class Indexer:
+    """Answers one message after the other. `tell` writes a message to whoever asked."""
+
+    def __init__(
+        self, root: Path, messages: queue.SimpleQueue[_Message | None], tell: Callable[[_Message], None]
+    ) -> None:
+        self._root = root
+        self._messages = messages
+        self._tell = tell
+        self._store: Store | None = None
+        self._searcher: Searcher | None = None
+        self._put_off: list[_Message] = []
+        self._stopped = self._ended = False
+        self._methods: dict[str, Callable[[_Message], Any]] = {
+            "update": self._update,
+            "stop": self._stop,
+            "saved": self._saved,
+            "search": self._search,
+            "stats": self._stats,
+        }
+
+    def run(self) -> None:
+        """Answer until the input ends, or nobody asks any more."""
+        while not self._ended:
+            if self._put_off:
+                self._answer(self._put_off.pop(0))
+                continue
+            try:
+                message = self._messages.get(timeout=IDLE_S)
+            except queue.Empty:
+                return
+            if message is None:
+                return
+            self._answer(message)
+
+    def _answer(self, message: _Message) -> None:
+        reply: _Message = {"id": message.get("id")}
+        try:
+            reply["result"] = self._mended(lambda: self._methods[message["method"]](message.get("params") or {}))
+        except GoassistError as error:
+            reply["error"] = {"code": type(error).__name__, "message": str(error)}
+        except KeyError as error:
+            reply["error"] = {"code": "request", "message": f"missing or unknown: {error}"}
+        self._tell(reply)
+
+    def _mended(self, work: Callable[[], Any]) -> Any:
+        """Do it; what turns out to be damaged is thrown away first, and is made anew by the next update."""
+        try:
+            return work()
+        except IndexCorrupt:
+            if self._store is None:
+                raise
+            self._store.rebuild()
+            self._searcher = None
+            return work()
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            folder = store_folder(self._root)
+            self._store = Store(folder, lock_timeout_s=_LOCK_TRY_S)
+            leftovers.claim(folder, self._root)
+            leftovers.throw_away_gone(folder.parent)
+        return self._store
+
+    def _update(self, params: _Message) -> _Message:
+        store = self._opened()
+        self._stopped = False
+        if params.get("anew"):
+            self._in_turn(store.rebuild)
+            store.rebuilt = ""
+        shown = -1
+
+        def progress(done: int, total: int, path: str) -> None:
+            nonlocal shown
+            percent = 100 * done // max(total, 1)
+            if percent != shown:
+                shown = percent
+                self._tell({"method": "progress", "params": {"done": done, "total": total, "path": path}})
+
+        summary = self._in_turn(lambda: update_workspace(store, self._root, progress, self._meanwhile))
+        found = asdict(summary) | {"left_out": summary.reasons, "rebuilt": store.rebuilt}
+        store.rebuilt = ""
+        return found
+
+    def _in_turn(self, work: Callable[[], _T]) -> _T:
+        """Do it when no other process writes the index; whoever only searches is answered while we wait."""
+        while True:
+            try:
+                return work()
+            except IndexBusy:
+                if self._meanwhile():
+                    raise
+
+    def _meanwhile(self) -> bool:
+        """Between two folders: answer who asks, put off what changes the index; whether to stop."""
+        while not self._ended:
+            try:
+                message = self._messages.get_nowait()
+            except queue.Empty:
+                break
+            if message is None:
+                self._ended = True
+            elif message.get("method") in ("update", "saved"):
+                self._put_off.append(message)
+            else:
+                self._answer(message)
+        return self._stopped or self._ended
+
+    def _stop(self, params: _Message) -> None:
+        self._stopped = True
+
+    def _saved(self, params: _Message) -> int:
+        store = self._opened()
+        folders = {os.path.dirname(path): path for path in params["paths"]}
+        return sum(self._in_turn(partial(update_file, store, self._root, Path(path))) for path in folders.values())
+
+    def _search(self, params: _Message) -> list[_Message]:
+        store = self._opened()
+        if self._searcher is None:
+            self._searcher = Searcher(store, self._root)
+        self._searcher.refresh()
+        for path, text in params.get("buffers", {}).items():
+            self._searcher.set_buffer(Path(path), text)
+        kinds = tuple(params.get("kinds", ()))
+        found = self._searcher.search(params["query"], params["k"], known=params.get("known", ""), kinds=kinds)
+        return [asdict(snippet) for snippet in found]
+
+    def _stats(self, params: _Message) -> _Message:
+        files, chunks, disk_bytes = self._opened().counts()
+        memory = psutil.Process().memory_info().rss
+        return {"files": files, "chunks": chunks, "disk_bytes": disk_bytes, "memory_bytes": memory, "pid": os.getpid()}
+
+
+def yield_to_others() -> None:
+    """Give this process the least claim on processor and disk."""
+    process = psutil.Process()
+    if sys.platform == "win32":
+        process.nice(psutil.IDLE_PRIORITY_CLASS)
+        return
+    process.nice(19)
+    if sys.platform == "linux":
+        process.ionice(psutil.IOPRIO_CLASS_IDLE)
+
+
+def read_messages(source: BinaryIO, messages: queue.SimpleQueue[_Message | None]) -> None:
+    """Put each line's JSON object into the queue, and None at the end of the input."""
+    for line in source:
+        message = json.loads(line)
+        if isinstance(message, dict):
+            messages.put(message)
+    messages.put(None)
+
+
+def main() -> int:
+    """Serve standard input and output."""
+    yield_to_others()
+    messages: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
+    threading.Thread(target=read_messages, args=(sys.stdin.buffer, messages), daemon=True).start()
+
+    def tell(message: _Message) -> None:
+        sys.stdout.write(json.dumps(message) + "\n")
+        sys.stdout.flush()
+
+    try:
+        Indexer(Path(sys.argv[1]), messages, tell).run()
+    except BrokenPipeError:
+        return 1  # who asked is gone
+    return 0
+
+
+if __name__ == "__main__":
+    # The reading thread may be in a read that never ends: the interpreter must not wait for its lock on the stream.
+    status = main()
+    sys.stdout.flush()
+    os._exit(status)

@@ -1,0 +1,148 @@
+"""One workspace's index as the server holds it: a client of the indexer, which is a process of its own.
+
+Starts the process when it is first needed and again when it has ended. Unsaved buffers are kept here and sent with
+the next search only: nobody waits for a text to be cut at each key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goassist_index.chunk import Kind
+from goassist_index.errors import IndexUnavailable
+from goassist_index.search import Snippet
+from goassist_index.wire import Pipe, ReplyError, ServiceGone
+
+log = logging.getLogger(__name__)
+
+# progress(files done, files in all, folder)
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSummary:
+    """What an update came to; see update.Summary. `left_out` counts by reason, `rebuilt` says why all was made anew."""
+
+    files: int
+    chunks: int
+    read: int
+    made: int
+    seconds: float
+    disk_bytes: int
+    finished: bool
+    left_out: dict[str, int]
+    rebuilt: str
+
+
+class WorkspaceIndex:
+    """The index of the workspace at `root` (resolved). All methods belong to one event loop.
+
+    They raise IndexUnavailable when the indexer cannot start or says so, or ends twice over one request.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._pipe: Pipe | None = None
+        self._starting = asyncio.Lock()
+        self._progress: Progress | None = None
+        self._buffers: dict[Path, str] = {}
+        self._unsent: set[Path] = set()
+        self._closed = False
+
+    async def update(self, progress: Progress | None = None, *, anew: bool = False) -> IndexSummary:
+        """Make it agree with the files on disk; `anew` forgets all that is stored first."""
+        self._progress = progress
+        try:
+            return IndexSummary(**await self._ask("update", lambda: {"anew": anew}))
+        finally:
+            self._progress = None
+
+    async def stop_update(self) -> None:
+        """End an update between two folders; what it did stays, and the next one goes on."""
+        if self._pipe is not None and self._pipe.alive:
+            await self._ask("stop", dict)
+
+    async def saved(self, paths: Sequence[Path]) -> None:
+        """Make it agree with these files, which were saved, made or removed, and with their folders."""
+        await self._ask("saved", lambda: {"paths": [str(path) for path in paths]})
+
+    def set_buffer(self, path: Path, text: str | None) -> None:
+        """Have an unsaved text count in place of its file from the next search on; None: the file counts again."""
+        if text is not None:
+            self._buffers[path] = text
+        elif self._buffers.pop(path, None) is None:
+            return
+        self._unsent.add(path)
+
+    async def search(self, query: str, k: int, *, known: str = "", kinds: Sequence[Kind] = ()) -> tuple[Snippet, ...]:
+        """At most `k` snippets, best first; see Searcher.search."""
+        sent: set[Path] = set()
+
+        def params() -> dict[str, Any]:
+            sent.update(self._unsent)
+            self._unsent.clear()
+            buffers = {str(path): self._buffers.get(path) for path in sent}
+            return {"query": query, "k": k, "known": known, "kinds": list(kinds), "buffers": buffers}
+
+        try:
+            found = await self._ask("search", params)
+        except BaseException:
+            self._unsent |= sent
+            raise
+        return tuple(Snippet(**{**snippet, "lines": tuple(snippet["lines"])}) for snippet in found)
+
+    async def stats(self) -> dict[str, Any] | None:
+        """Files, chunks, bytes on disk and in memory, process id; None while no process runs."""
+        if self._pipe is None or not self._pipe.alive:
+            return None
+        found: dict[str, Any] = await self._ask("stats", dict)
+        return found
+
+    async def aclose(self) -> None:
+        """End the process. May be called twice."""
+        self._closed = True
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            await pipe.close()
+
+    async def _ask(self, method: str, params: Callable[[], dict[str, Any]]) -> Any:
+        """The result of a request; `params` is asked once a process runs, for a new one must be told more."""
+        try:
+            try:
+                return await (await self._running()).call(method, params())
+            except ServiceGone:
+                log.info("the indexer of %s ended; starting it again", self.root)
+                return await (await self._running()).call(method, params())
+        except ReplyError as error:
+            raise IndexUnavailable(str(error).rstrip(".")) from error
+        except ServiceGone:
+            raise IndexUnavailable("the indexer ends whenever it is asked", path=str(self.root)) from None
+
+    async def _running(self) -> Pipe:
+        async with self._starting:
+            if self._closed:
+                raise IndexUnavailable("the index has been closed", path=str(self.root))
+            if self._pipe is not None:
+                if self._pipe.alive:
+                    return self._pipe
+                await self._pipe.close()
+            command = [sys.executable, "-m", "goassist_index.indexer", str(self.root)]
+            try:
+                # Not in the workspace: a module lying there must not be taken for one of Python's.
+                self._pipe = await Pipe.start(command, Path(sys.prefix), self._event, "indexer")
+            except OSError as error:
+                cure = "Check that this Python can still be run"
+                why = f"the indexer does not start ({error.strerror or error})"
+                raise IndexUnavailable(why, path=sys.executable, cure=cure) from error
+            self._unsent.update(self._buffers)
+            return self._pipe
+
+    def _event(self, method: str, params: Any) -> None:
+        if method == "progress" and self._progress is not None:
+            self._progress(params["done"], params["total"], params["path"])
