@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from goassist_index.errors import CheckerUnavailable, GoassistError, ModelError
 from goassist_index.workspace import module_problem
 from goassist_lsp.check.typecheck import TypeChecker
+from goassist_lsp.context.retrieve import WorkspaceRetriever
 from goassist_lsp.explain import explanation, session_report
 from goassist_lsp.fitness import Fitness
 from goassist_lsp.history import History
@@ -46,7 +47,6 @@ class Assistant:
         self._own_engine = engine is None
         self._types = None if checker is not None else TypeChecker(self._package_loaded)
         self._checker: Checker | None = checker if checker is not None else self._types
-        self._pipeline = CompletionPipeline(engine, self._checker, settings) if engine is not None else None
         self._history = History()
         self._power = Power()
         self._fitness = Fitness()
@@ -54,6 +54,8 @@ class Assistant:
         self._loaded_ms: dict[Path, float] = {}
         self._folders: Sequence[Path] = ()
         self._indexes = Indexes(self._advise)
+        self._retriever = WorkspaceRetriever(self._indexes)
+        self._pipeline = self._made_pipeline(engine) if engine is not None else None
 
     @property
     def engine_ready(self) -> bool:
@@ -89,8 +91,12 @@ class Assistant:
         except GoassistError as error:
             self._problem(error)
         else:
-            self._pipeline = CompletionPipeline(self._engine, self._checker, self.settings)
+            self._pipeline = self._made_pipeline(self._engine)
             report(f"model {self._engine.model_name} ready", 100)
+
+    def _made_pipeline(self, engine: Engine) -> CompletionPipeline:
+        retriever = self._retriever if self.settings.index else None
+        return CompletionPipeline(engine, self._checker, self.settings, retriever=retriever)
 
     def _package_loaded(self, directory: Path, ms: float) -> None:
         log.info("types of %s ready in %.0f ms", directory, ms)
@@ -220,7 +226,7 @@ class Assistant:
                 await engine.close()
             await self._start_engine(progress or (lambda message, percent: None))
         elif self._engine is not None:
-            self._pipeline = CompletionPipeline(self._engine, self._checker, settings)
+            self._pipeline = self._made_pipeline(self._engine)
         if settings.check_types and not old.check_types:
             await self._start_types(self._folders, progress or (lambda message, percent: None))
 

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from goassist_index.beside import ImportsBeside
-from goassist_index.errors import CheckerUnavailable
+from goassist_index.errors import CheckerUnavailable, IndexUnavailable
 from goassist_index.typefacts import Wanted
 from goassist_index.verdict import LegalNames
 from goassist_lsp import rank
 from goassist_lsp.context.cursor import context_at
 from goassist_lsp.context.trigger import skip_reason
-from goassist_lsp.generate import prompt, stopping, worth
+from goassist_lsp.generate import prompt, repository, stopping, worth
 from goassist_lsp.generate.ahead import place_after
 from goassist_lsp.generate.names import NameGuide
 from goassist_lsp.generate.reuse import CompletionCache
@@ -32,9 +32,11 @@ from goassist_lsp.types import (
     CursorContext,
     DocumentSnapshot,
     Pace,
+    Retriever,
 )
 from goassist_lsp.verification import NAMES_LIMIT_S, Verification
 from goassist_models.engine import CancelToken, Engine, GenerateRequest
+from goassist_models.infill import InfillPrompt
 
 log = logging.getLogger(__name__)
 
@@ -50,13 +52,19 @@ AHEAD = Pace(typing=True, patience_s=0.1)
 
 
 class CompletionPipeline:
-    """Answers "what comes here" for one engine and one checker. Holds no document state but its cache."""
+    """Answers "what comes here" for one engine, checker and retriever. Holds no document state but its cache."""
 
     def __init__(
-        self, engine: Engine, checker: Checker | None, settings: Settings, stages: Stages | None = None
+        self,
+        engine: Engine,
+        checker: Checker | None,
+        settings: Settings,
+        stages: Stages | None = None,
+        retriever: Retriever | None = None,
     ) -> None:
         self._engine = engine
         self._checker = checker
+        self._retriever = retriever
         self._settings = settings
         self._stages = stages or Stages()
         self._verification = Verification(engine, checker, settings, self._stages)
@@ -96,8 +104,7 @@ class CompletionPipeline:
                 return run.skipped("what was suggested here has been written, and was whole")
         shown = await self._verification.verified(reused, context, run) if reused else ()
         if not shown and not cancel.cancelled:
-            with run.timed("prompt"):
-                request = self._request(context, run, n=limit, pace=pace)
+            request = await self._request(context, run, n=limit, pace=pace)
             shown = await self._generated(request, context, run)
             in_time = pace is None or not (pace.typing or run.partial)
             again = self._stages.second_draw and in_time and "check" not in run.degraded
@@ -127,17 +134,13 @@ class CompletionPipeline:
         if skip_reason(snapshot, offset, requested=False) is not None:
             return False
         run, there = Run(CancelToken()), context_at(snapshot, offset)
-        request = self._request(there, run, n=1, pace=AHEAD)
+        request = await self._request(there, run, n=1, pace=AHEAD)
         await self._engine.generate(replace(request, idle=True, patience=None), run.cancel)
         return True
 
-    def _request(self, context: CursorContext, run: Run, *, n: int, pace: Pace | None = None) -> GenerateRequest:
-        form, budget = self._settings.infill_form, self._settings.context_tokens
-        # Without the check nothing is imported: the model is not to use what would be missing.
-        widened = self._stages.beside and self._stages.imports and self._settings.check_types
-        beside = self._beside.of(context.snapshot.path) if widened and self._checker is not None else ()
+    async def _request(self, context: CursorContext, run: Run, *, n: int, pace: Pace | None = None) -> GenerateRequest:
         return GenerateRequest(
-            prompt=prompt.build(context, form=form, budget_tokens=budget, beside=beside),
+            prompt=await self._prompt(context, run),
             max_tokens=self._settings.max_tokens_block if context.multiline else self._settings.max_tokens_line,
             n=n,
             until=stopping.until(context) if self._stages.trim else None,
@@ -146,13 +149,37 @@ class CompletionPipeline:
             patience=stopping.patience(context, pace) if pace is not None else None,
         )
 
+    async def _prompt(self, context: CursorContext, run: Run) -> InfillPrompt:
+        """The text around the cursor, behind what the workspace has for this place, all within one budget."""
+        form, budget = self._settings.infill_form, self._settings.context_tokens
+        # Without the check nothing is imported: the model is not to use what would be missing.
+        widened = self._stages.beside and self._stages.imports and self._settings.check_types
+        with run.timed("prompt"):
+            beside = self._beside.of(context.snapshot.path) if widened and self._checker is not None else ()
+            alone = prompt.build(context, form=form, budget_tokens=budget, beside=beside)
+        if self._retriever is None or not self._stages.retrieve:
+            return alone
+        with run.timed("retrieve"):
+            try:
+                found = await self._retriever.retrieve(context, alone.prefix + alone.suffix)
+            except IndexUnavailable as error:
+                log.info("the prompt goes without snippets: %s", error)
+                run.degrade("retrieve")
+                return alone
+        repo = repository.shown(found, int(budget * prompt.CHARS_A_TOKEN * repository.SHARE))
+        if repo is None:
+            return alone
+        run.prompt_notes += repository.notes(repo)
+        left = budget - math.ceil(repository.size_chars(repo) / prompt.CHARS_A_TOKEN)
+        return replace(prompt.build(context, form=form, budget_tokens=left, beside=beside), repo=repo)
+
     async def _second_draw(self, request: GenerateRequest, context: CursorContext, run: Run) -> GenerateRequest:
         """Others from the same prompt; where the place asks for something the model is told that, and says it anew."""
         note = prompt.note_of(await self._wanted(context, run))
         others = replace(request, n=SECOND_DRAW, temperature=SECOND_DRAW_TEMPERATURE, seed=1)
         if not note:
             return others
-        run.prompt_notes = (note,)
+        run.prompt_notes += (note,)
         return replace(others, prompt=replace(request.prompt, note=note), temperature=0.0)
 
     async def _wanted(self, context: CursorContext, run: Run) -> Wanted:

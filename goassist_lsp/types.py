@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from goassist_index.boundary import Hole
+from goassist_index.search import Snippet
 from goassist_index.typefacts import Wanted
 from goassist_index.verdict import LegalNames, Verdict
 from goassist_models.engine import Generation
@@ -163,6 +164,26 @@ class Completion:
     prompt_notes: tuple[str, ...] = ()
     cancelled: bool = False
     context: CursorContext | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """What a workspace has for a place: its name `repo`, the file's own `path` from its root, snippets best first."""
+
+    repo: str
+    path: str
+    snippets: tuple[Snippet, ...]
+
+
+class Retriever(Protocol):
+    """Says what of the workspace may help at a place. Real: context/retrieve.py over the index."""
+
+    async def retrieve(self, context: CursorContext, known: str) -> Retrieved | None:
+        """What helps there and is not in the text `known`; None for nothing. The same while one types on in a function.
+
+        Raises IndexUnavailable when that cannot be said now.
+        """
+        ...
 
 
 class Checker(Protocol):

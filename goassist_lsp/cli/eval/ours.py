@@ -15,9 +15,11 @@ from typing import Any
 
 import psutil
 
-from goassist_index.errors import CheckerUnavailable
+from goassist_index.errors import CheckerUnavailable, GoassistError
 from goassist_lsp.app import load_engine
 from goassist_lsp.check.typecheck import TypeChecker
+from goassist_lsp.context.retrieve import WorkspaceRetriever
+from goassist_lsp.indexes import Indexes
 from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Options, Settings, resolve
 from goassist_lsp.stages import Stages
@@ -73,6 +75,7 @@ ABLATIONS = (
     Variant("no second draw", "nothing is drawn when the first answer fails", Stages(second_draw=False)),
     Variant("no trimming", "no end of hole, in generation or after", Stages(trim=False)),
     Variant("no filters", "the model's text as it is, then checked", Stages(trim=False, filters=False)),
+    Variant("with snippets", "the prompt shows what the index finds", Stages(retrieve=True)),
     Variant("with facts", "a second draw is told what the place asks for", Stages(facts=True)),
     Variant(
         "types at the end",
@@ -89,8 +92,10 @@ class OwnModels:
 
     def __init__(self) -> None:
         self._checker = TypeChecker(loading_limit_s=_LOADING_LIMIT_S)
+        self._indexes = Indexes(_raised)
         self._engines: dict[str, Remembering] = {}
         self._roots: list[Path] = []
+        self._indexed: set[Path] = set()
         self._process = psutil.Process(os.getpid())
 
     async def system(self, variant: Variant, model: str, name: str, *, cold: bool = True) -> System:
@@ -124,11 +129,14 @@ class OwnModels:
         """End the type service of a workspace that nothing more is asked about, and forget its buffers."""
         if root in self._roots:
             self._roots.remove(root)
+            self._indexed.discard(root)
             await self._checker.set_folders(self._roots)
+            await self._indexes.set_folders(self._roots)
 
     async def close(self) -> None:
         """End the type services and free the models."""
         await self._checker.close()
+        await self._indexes.close()
         for engine in self._engines.values():
             await engine.close()
 
@@ -146,13 +154,15 @@ class OwnModels:
     async def _ask(self, engine: Engine, settings: Settings, stages: Stages, question: Question) -> Answer:
         snapshot = DocumentSnapshot(question.path.as_uri(), question.path, 1, question.text)
         await self._warm(snapshot, question.offset, settings)
-        pipeline = CompletionPipeline(engine, self._checker, settings, stages)
+        retriever = await self._retriever(snapshot) if stages.retrieve else None
+        pipeline = CompletionPipeline(engine, self._checker, settings, stages, retriever)
         cancel = CancelToken()
         cpu_s, begun = self._cpu_s(), time.perf_counter()
         try:
             completion = await pipeline.complete(snapshot, question.offset, cancel)
         finally:
             cancel.cancel()
+            self._indexes.document_closed(snapshot.path)
         ms = (time.perf_counter() - begun) * 1e3
         used_s = self._cpu_s() - cpu_s
         return as_answer(completion, ms, used_s)
@@ -165,6 +175,16 @@ class OwnModels:
             await self._checker.check(snapshot, offset, offset, ("",))
         except CheckerUnavailable:
             return  # the pipeline meets it again, and says so
+
+    async def _retriever(self, snapshot: DocumentSnapshot) -> WorkspaceRetriever:
+        """One that knows the buffer in place of its file, and has settled nothing. What it asks is not timed."""
+        new = [root for root in self._roots if root not in self._indexed]
+        if new:
+            await self._indexes.set_folders(self._roots)
+            await self._indexes.update(lambda message, percent: None)
+            self._indexed.update(new)
+        self._indexes.document_changed(snapshot.path, snapshot.text)
+        return WorkspaceRetriever(self._indexes, limit_s=_LOADING_LIMIT_S)
 
     def _cpu_s(self) -> float:
         """Processor seconds of this process and of the type services, but not of the judge's compilers."""
@@ -186,6 +206,11 @@ class OwnModels:
             except psutil.Error:
                 continue
         return found
+
+
+def _raised(error: GoassistError) -> None:
+    # A system whose index is broken is not the one that its name says.
+    raise error
 
 
 def as_answer(completion: Completion, ms: float, cpu_s: float | None) -> Answer:
