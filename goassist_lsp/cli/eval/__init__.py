@@ -6,7 +6,17 @@ import argparse
 import importlib
 
 # Modules of this package: each has `register(tasks)` and imports what is heavy only when it runs.
-TASKS: tuple[str, ...] = ("history", "humaneval", "infill", "lint", "perplexity", "report", "results", "typing")
+TASKS: tuple[str, ...] = (
+    "history",
+    "humaneval",
+    "infill",
+    "lint",
+    "perplexity",
+    "report",
+    "results",
+    "search",
+    "typing",
+)
 
 
 def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
