@@ -10,6 +10,7 @@ from goassist_lsp.cli import (
     bench_engine,
     bench_facts,
     bench_growth,
+    bench_index,
     bench_load,
     bench_memory,
     bench_names,
@@ -20,7 +21,7 @@ from goassist_lsp.cli import (
 
 BENCHES = (
     *(bench_appended, bench_verdicts, bench_names, bench_facts, bench_check),
-    *(bench_engine, bench_growth, bench_load, bench_memory, bench_startup, bench_tune),
+    *(bench_engine, bench_growth, bench_index, bench_load, bench_memory, bench_startup, bench_tune),
 )
 
 

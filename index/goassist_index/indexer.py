@@ -33,6 +33,9 @@ IDLE_S = 900.0
 # Another process may be writing the index, such as the indexer of a second editor: how long one try waits for it.
 _LOCK_TRY_S = 0.25
 
+if sys.platform != "win32":
+    import resource
+
 _Message = dict[str, Any]
 _T = TypeVar("_T")
 
@@ -166,8 +169,14 @@ class Indexer:
 
     def _stats(self, params: _Message) -> _Message:
         files, chunks, disk_bytes = self._opened().counts()
-        memory = psutil.Process().memory_info().rss
-        return {"files": files, "chunks": chunks, "disk_bytes": disk_bytes, "memory_bytes": memory, "pid": os.getpid()}
+        memory = psutil.Process().memory_info()
+        if sys.platform == "win32":
+            peak = memory.peak_wset
+        else:
+            # Kilobytes, on macOS bytes.
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        held = {"memory_bytes": memory.rss, "peak_bytes": peak, "pid": os.getpid()}
+        return {"files": files, "chunks": chunks, "disk_bytes": disk_bytes, **held}
 
 
 def yield_to_others() -> None:

@@ -98,7 +98,7 @@ class WorkspaceIndex:
         return tuple(Snippet(**{**snippet, "lines": tuple(snippet["lines"])}) for snippet in found)
 
     async def stats(self) -> dict[str, Any] | None:
-        """Files, chunks, bytes on disk and in memory, process id; None while no process runs."""
+        """Files, chunks, bytes on disk and in memory (now, and at most), process id; None while no process runs."""
         if self._pipe is None or not self._pipe.alive:
             return None
         found: dict[str, Any] = await self._ask("stats", dict)
