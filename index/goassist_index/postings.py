@@ -28,8 +28,8 @@ POSTINGS_VERSION = 1
 
 K1 = 1.2
 B = 0.75
-# Symbol and package name, doc comment and signature, the rest. Set on doc comment -> function in Prometheus.
-FIELD_WEIGHTS = (1.5, 1.5, 1.0)
+# Symbol and package name, doc comment and signature, the rest. Set by `eval search --set dev`.
+FIELD_WEIGHTS = (3.0, 1.5, 1.0)
 _FIELDS = len(FIELD_WEIGHTS)
 # Units that came since the large segment was made are held in a small one, up to this part of all postings.
 _SMALL_SHARE = 0.1
