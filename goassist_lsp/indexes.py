@@ -133,8 +133,7 @@ class Indexes:
 
     async def close(self) -> None:
         """End all processes. May be called twice."""
-        for index in self._open.values():
-            await index.aclose()
+        await asyncio.gather(*(index.aclose() for index in self._open.values()))
 
     def _set_buffer(self, path: Path, text: str | None) -> None:
         index = self._index_of(path)

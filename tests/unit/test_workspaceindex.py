@@ -64,6 +64,17 @@ async def test_an_unsaved_text_counts_until_it_is_taken_back(index: WorkspaceInd
     assert "Haggle" not in await found(index, "haggle")
 
 
+async def test_a_secret_in_a_file_or_an_unsaved_text_is_in_no_snippet(index: WorkspaceIndex, root: Path) -> None:
+    secret = "ghp" + "_" + "a1B2c3D4e5F6g7H8i9J0" * 2
+    text = f'package cart\n\n// Haggle with {secret}.\nfunc Haggle() string {{\n\treturn "{secret}"\n}}\n'
+    (root / "cart/haggle.go").write_text(text)
+    await index.update()
+    index.set_buffer(root / "cart/discount.go", text.replace("Haggle", "HaggleMore"))
+    found = await index.search("haggle more with", 5)
+    assert {"Haggle", "HaggleMore"} & {snippet.symbol for snippet in found}
+    assert not any(secret in snippet.text for snippet in found)
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
 async def test_a_killed_indexer_is_started_again_and_told_of_unsaved_texts(index: WorkspaceIndex, root: Path) -> None:
     await index.update()
