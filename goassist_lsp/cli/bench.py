@@ -14,13 +14,14 @@ from goassist_lsp.cli import (
     bench_load,
     bench_memory,
     bench_names,
+    bench_snippets,
     bench_startup,
     bench_tune,
     bench_verdicts,
 )
 
 BENCHES = (
-    *(bench_appended, bench_verdicts, bench_names, bench_facts, bench_check),
+    *(bench_appended, bench_verdicts, bench_names, bench_facts, bench_snippets, bench_check),
     *(bench_engine, bench_growth, bench_index, bench_load, bench_memory, bench_startup, bench_tune),
 )
 

@@ -1,0 +1,168 @@
+"""`bench snippets`: what it is worth to show the model what the index finds, before anything is generated.
+
+At holes of real functions the author's text is scored by the model behind the prompt with and without snippets, by how
+much of the prompt's budget they may take: nats a token, paired, also for slices that need other files. `--out` keeps
+the index's scores of each place, for a gate to be set by.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from goassist_index.cachedir import cache_dir
+from goassist_index.errors import GoassistError, IndexUnavailable
+from goassist_lsp.cli.bench_report import (
+    add_common,
+    chosen_modules,
+    open_module,
+    print_json,
+    progress,
+    table,
+    write_lines,
+)
+from goassist_lsp.context.cursor import context_at
+from goassist_lsp.context.retrieve import WorkspaceRetriever
+from goassist_lsp.generate import prompt, repository
+from goassist_lsp.indexes import Indexes
+from goassist_lsp.settings import Options, resolve
+from goassist_lsp.types import DocumentSnapshot
+from goassist_models.evaluate.example import Case
+from goassist_models.evaluate.ghost import infill_cases, question, share_out
+from goassist_models.evaluate.report.statistics import Paired, paired
+from goassist_models.registry import resolve as resolve_model
+
+if TYPE_CHECKING:
+    from goassist_models.engine.llama import LlamaEngine
+
+_INDEX_LIMIT_S = 60.0
+# Parts of the prompt's budget that snippets may take; 0 is the prompt without.
+SHARES = (0.0, 0.125, 0.25, 0.5)
+_SLICES = ("all", "cross-file", "cross-package")
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One place: nats of the truth by share of the budget, its tokens, the index's scores and what was shown."""
+
+    case: Case
+    nats: dict[float, float]
+    tokens: int
+    scores: tuple[float, ...]
+    notes: tuple[str, ...]
+
+
+def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the bench to `bench`."""
+    parser = names.add_parser("snippets", help="what showing the model what the index finds is worth")
+    parser.add_argument("modules", nargs="*", metavar="MODULE@VERSION|DIR", help="default: the pinned dev modules")
+    parser.add_argument("--limit", type=int, default=120, help="holes, a quarter of each kind (default 120)")
+    parser.add_argument("--model", metavar="NAME", help="registry name or GGUF path (default: the registry's default)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write what came of each place to this JSONL file")
+    add_common(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit status 0 when there are figures, 1 when no place could be scored."""
+    from goassist_models.engine.llama import LlamaEngine, LlamaSettings
+
+    specs = chosen_modules(args.modules, lambda spec: spec.split == "dev")
+    shares = share_out(args.limit, [spec.name for spec in specs])
+    found: list[Scored] = []
+    model = resolve_model(args.model)
+
+    async def every() -> None:
+        engine = await LlamaEngine.load(model.path, LlamaSettings(threads=resolve(Options())[0].threads or None))
+        try:
+            for spec in specs:
+                try:
+                    with progress.status(f"{spec.name}: fetching, building, indexing, scoring"):
+                        _, judge = open_module(spec)
+                        cases = infill_cases(judge, spec.name, shares[spec.name], args.seed, frozenset())
+                        found.extend(await scored(engine, judge.directory, cases))
+                except GoassistError as error:
+                    progress.print(f"left out: {error}", style="red", markup=False)
+        finally:
+            await engine.close()
+
+    asyncio.run(every())
+    write_lines(args.out or cache_dir() / "bench" / "snippets.jsonl", (asdict(one) for one in found))
+    compared = {(name, share): _compared(_of(found, name), share) for name in _SLICES for share in SHARES[1:]}
+    if args.json:
+        values = {f"{name} {share}": one.as_json() if one else None for (name, share), one in compared.items()}
+        print_json({"bench": "snippets", "model": model.name, "places": len(found), "shares": values})
+    else:
+        rows = [(name, f"{share:.1%}", *_cells(one)) for (name, share), one in compared.items()]
+        columns = ("holes", "share", "places", "difference", "95 % interval", "better", "worse")
+        table(f"Nats a token of the author's text, with snippets less without, {model.name}", columns, rows)
+    return 0 if found else 1
+
+
+async def scored(engine: LlamaEngine, root: Path, cases: Sequence[Case]) -> list[Scored]:
+    """The places of these cases for which the index finds something. Raises IndexUnavailable."""
+    failures: list[IndexUnavailable] = []
+    indexes = Indexes(failures.append)
+    found = []
+    try:
+        await indexes.set_folders([root])
+        await indexes.update(lambda message, percent: None)
+        for case in cases:
+            one = await _scored(engine, indexes, root, case)
+            if one is not None:
+                found.append(one)
+    finally:
+        await indexes.close()
+    if failures:
+        raise failures[0]
+    return found
+
+
+async def _scored(engine: LlamaEngine, indexes: Indexes, root: Path, case: Case) -> Scored | None:
+    settings, _ = resolve(Options())
+    asked = question(case, root)
+    snapshot = DocumentSnapshot(asked.path.as_uri(), asked.path, 1, asked.text)
+    context = context_at(snapshot, asked.offset)
+    alone = prompt.build(context, form=settings.infill_form, budget_tokens=settings.context_tokens)
+    # The buffer, which has a hole where the truth stood, counts in place of the file.
+    indexes.document_changed(snapshot.path, snapshot.text)
+    try:
+        retriever = WorkspaceRetriever(indexes, limit_s=_INDEX_LIMIT_S)
+        retrieved = await retriever.retrieve(context, alone.prefix + alone.suffix)
+    finally:
+        indexes.document_closed(snapshot.path)
+    if retrieved is None:
+        return None
+    nats: dict[float, float] = {}
+    tokens, notes = 0, tuple[str, ...]()
+    for share in SHARES:
+        repo = repository.shown(retrieved, int(settings.context_tokens * prompt.CHARS_A_TOKEN * share))
+        made = alone
+        if repo is not None:
+            left = settings.context_tokens - int(repository.size_chars(repo) / prompt.CHARS_A_TOKEN)
+            made = replace(prompt.build(context, form=settings.infill_form, budget_tokens=left), repo=repo)
+            notes = repository.notes(repo)
+        score = await engine.score(made, case.truth)
+        nats[share], tokens = score.nats, score.tokens
+    return Scored(case, nats, tokens, tuple(snippet.score for snippet in retrieved.snippets), notes)
+
+
+def _of(found: Sequence[Scored], name: str) -> list[Scored]:
+    return [one for one in found if name == "all" or name in one.case.slices]
+
+
+def _compared(found: Sequence[Scored], share: float) -> Paired | None:
+    """With snippets less without: the mean over all tokens, each place weighed by how many it has."""
+    mean = sum(one.tokens for one in found) / max(1, len(found))
+    return paired([one.nats[share] / mean for one in found], [one.nats[0.0] / mean for one in found])
+
+
+def _cells(one: Paired | None) -> tuple[str, ...]:
+    if one is None:
+        return ("0", "-", "-", "-", "-")
+    interval = f"{one.low:+.3f} to {one.high:+.3f}"
+    return str(one.n), f"{one.difference:+.3f}", interval, str(one.lost), str(one.gained)

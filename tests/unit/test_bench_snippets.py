@@ -1,0 +1,58 @@
+"""Claims about `bench snippets`: the same place with and without, and the answer is not given away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from goassist_lsp.cli.bench_snippets import SHARES, Scored, _compared, _of, scored
+from goassist_models.engine.sequence import ScoredText
+from goassist_models.infill import InfillPrompt
+from support.examples import case
+from support.workspaces import lay_out
+
+TRUTH = "return price.Sum(c.lines), nil"
+
+
+@dataclass
+class NotingEngine:
+    """Finds a text the likelier the more files are shown."""
+
+    prompts: list[InfillPrompt] = field(default_factory=list)
+
+    async def score(self, prompt: InfillPrompt, text: str) -> ScoredText:
+        self.prompts.append(prompt)
+        shown = len(prompt.repo.files) if prompt.repo is not None else 0
+        return ScoredText(nats=10.0 - shown, tokens=5, bytes=len(text))
+
+
+async def test_each_place_is_scored_with_more_and_more_snippets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOASSIST_CACHE_DIR", str(tmp_path / "cache"))
+    root = lay_out(tmp_path / "shop").resolve()
+    source = (root / "cart/cart.go").read_bytes()
+    start = source.index(TRUTH.encode())
+    place = case(1, file="cart/cart.go", start=start, end=start + len(TRUTH), truth=TRUTH)
+    engine = NotingEngine()
+    (one,) = await scored(engine, root, [place])  # type: ignore[arg-type]
+    assert list(one.nats) == list(SHARES)
+    assert engine.prompts[0].repo is None
+    shown = [file.text for prompt in engine.prompts if prompt.repo is not None for file in prompt.repo.files]
+    assert shown
+    assert not any(TRUTH in text for text in shown)
+    assert one.nats[0.5] < one.nats[0.0] == 10.0
+    assert one.scores[0] > 0
+    assert one.notes
+
+
+def test_the_difference_weighs_places_by_their_tokens() -> None:
+    far = Scored(case(1, slices=("cross-file",)), {0.0: 30.0, 0.5: 15.0}, 15, (), ())
+    near = Scored(case(2), {0.0: 5.0, 0.5: 10.0}, 5, (), ())
+    compared = _compared([far, near], 0.5)
+    assert compared is not None
+    assert compared.difference == pytest.approx((15 + 10 - 30 - 5) / 20)
+    assert _of([far, near], "cross-file") == [far]
+    assert _of([far, near], "all") == [far, near]
