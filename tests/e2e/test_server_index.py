@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,9 @@ async def test_the_real_server_indexes_its_workspace_and_ends_its_process(tmp_pa
         uri = (root / "cart/discount.go").as_uri()
         (root / "cart/discount.go").unlink()
         client.notify("textDocument/didSave", {"textDocument": {"uri": uri}})
-        while (await index_of(client, root))["process"]["files"] != 3:
-            pass
+        async with asyncio.timeout(60):
+            while (await index_of(client, root))["process"]["files"] != 3:
+                await asyncio.sleep(0.02)
         await client.command("goassist.reindex")
         assert (await index_of(client, root))["last"]["files"] == 3
         await client.leave()
