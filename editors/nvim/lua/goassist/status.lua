@@ -1,0 +1,72 @@
+--- What the assistant is doing, as a word for status lines.
+local M = {}
+
+local state = { server = 'off', progress = nil, thinking = false, paused = false }
+
+local function redraw()
+  vim.schedule(function()
+    vim.cmd.redrawstatus({ bang = true })
+  end)
+end
+
+--- The server's life: 'off', 'missing', 'starting', 'ready', 'dead'.
+---@param word string
+function M.server(word)
+  state.server, state.thinking, state.progress = word, false, nil
+  redraw()
+end
+
+---@return string
+function M.of_server()
+  return state.server
+end
+
+--- A request is on its way, or not. Not worth drawing by itself: each key draws the line anyway.
+---@param yes boolean
+function M.thinking(yes)
+  state.thinking = yes
+end
+
+---@param yes boolean
+function M.paused(yes)
+  state.paused = yes
+  redraw()
+end
+
+--- Work-done progress of the server.
+---@param value table lsp.WorkDoneProgressBegin, Report or End
+function M.progress(value)
+  if value.kind == 'end' then
+    state.progress = nil
+    if state.server == 'starting' then
+      state.server = 'ready'
+    end
+  else
+    state.progress = ('%s%s'):format(
+      value.message or 'loading',
+      value.percentage and (' %d%%'):format(value.percentage) or ''
+    )
+  end
+  redraw()
+end
+
+---@param buf integer
+---@return string
+function M.line(buf)
+  if vim.bo[buf].filetype ~= 'go' or vim.bo[buf].buftype ~= '' then
+    return ''
+  end
+  local word = state.server
+  if word == 'ready' or word == 'starting' then
+    if state.paused or vim.b[buf].goassist_paused then
+      word = 'paused'
+    elseif state.progress then
+      word = state.progress
+    elseif state.thinking then
+      word = 'thinking'
+    end
+  end
+  return 'goassist: ' .. word
+end
+
+return M
