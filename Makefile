@@ -30,6 +30,7 @@ $(STAMP): locks/dev.txt pyproject.toml
 # Every test: unit, cases, properties, Go, and end to end with the real model and the real Go toolchain.
 test: setup
 	$(BIN)/goassist-lsp model pull
+	$(BIN)/python scripts/neovim_next.py
 	cd index/goassist_index/gotypes && go test ./...
 	$(BIN)/python -m pytest
 

@@ -1,4 +1,4 @@
-"""Fetches the newest Neovim that Debian has (0.12 or later) into the cache, beside whatever is installed, for the tests.
+"""Fetches Debian's newest Neovim (0.12 or later) into the cache, beside whatever is installed, for the tests.
 
 Neovim 0.11 comes as a Python package; 0.12 does not yet. It is taken from Debian's unstable packages by apt, with all
 its libraries, into a folder of its own: nothing is installed. Prints the program's path, or why there is none; exit
@@ -7,6 +7,7 @@ status 0 either way, since the tests that want it say so themselves.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -51,9 +52,7 @@ def fetch() -> str:
 
 def run(argv: list[str], **environment: str) -> str:
     """Output of a command that has to succeed."""
-    done = subprocess.run(
-        argv, env=environment or None, capture_output=True, text=True, check=False, timeout=TIMEOUT_S
-    )
+    done = subprocess.run(argv, env=environment or None, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
     if done.returncode != 0:
         raise ValueError(f"{argv[0]} failed: {done.stderr.strip()[-300:]}")
     return done.stdout
@@ -73,11 +72,10 @@ def _unpacked(folder: Path) -> Path:
     config = folder / "apt.conf"
     config.write_text(
         f'Dir::Etc::sourcelist "{folder}/sources.list"; Dir::Etc::sourceparts "/dev/null";\n'
-        f'Dir::State "{folder}/state"; Dir::State::lists "{folder}/lists"; Dir::State::status "{folder}/state/status";\n'
+        f'Dir::State "{folder}/state"; Dir::State::status "{folder}/state/status";\n'
+        f'Dir::State::lists "{folder}/lists";\n'
         f'Dir::Cache "{folder}/cache"; APT::Sandbox::User "root"; Acquire::Languages "none";\n'
     )
-    import os
-
     environment = {**os.environ, "APT_CONFIG": str(config), "DEBIAN_FRONTEND": "noninteractive"}
     run(["apt-get", "update"], **environment)
     run(["apt-get", "install", "-y", "--no-install-recommends", "--download-only", "neovim", "patchelf"], **environment)

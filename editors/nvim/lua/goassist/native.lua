@@ -36,9 +36,11 @@ function M.attach(buf)
   })
 end
 
+--- Take away what is shown; with `goassist_paused` there is nothing more until that is over.
 ---@param buf integer
 function M.clear(buf)
   inline.enable(false, { bufnr = buf })
+  inline.enable(not vim.b[buf].goassist_paused, { bufnr = buf })
 end
 
 function M.ask_again() end
@@ -110,7 +112,7 @@ function M.dismiss()
   if not M.visible() then
     return false
   end
-  M.clear(api.nvim_get_current_buf())
+  inline.enable(false, { bufnr = api.nvim_get_current_buf() })
   return true
 end
 

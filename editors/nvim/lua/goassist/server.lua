@@ -220,7 +220,10 @@ function M.attach(buf)
     init_options = settings(),
     settings = { goassist = settings() },
     handlers = handlers,
-    on_init = check_version,
+    on_init = function(client)
+      status.server('ready')
+      check_version(client)
+    end,
     on_attach = function(client, attached)
       add_folder(client, root_of(attached))
       if vim.lsp.inline_completion and config.options.ghost == 'own' then

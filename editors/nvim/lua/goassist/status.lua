@@ -9,7 +9,7 @@ local function redraw()
   end)
 end
 
---- The server's life: 'off', 'missing', 'starting', 'ready', 'dead'.
+--- The server's life: 'off', 'missing', 'starting', 'ready' (it answers; what it still loads is progress), 'dead'.
 ---@param word string
 function M.server(word)
   state.server, state.thinking, state.progress = word, false, nil
@@ -38,9 +38,6 @@ end
 function M.progress(value)
   if value.kind == 'end' then
     state.progress = nil
-    if state.server == 'starting' then
-      state.server = 'ready'
-    end
   else
     state.progress = ('%s%s'):format(
       value.message or 'loading',
