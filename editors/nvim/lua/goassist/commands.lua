@@ -83,26 +83,36 @@ local function in_terminal(arguments)
   vim.fn.jobstart(list, { term = true })
 end
 
+-- What is known of the server; `result` is its own account, nil while there is none.
+local function told(result)
+  local lines = { '# goassist: ' .. status.of_server(), '' }
+  for _, problem in ipairs(notices.problems) do
+    table.insert(lines, '- ' .. problem:gsub('\n', ' '))
+  end
+  if result then
+    local last = result.last or {}
+    vim.list_extend(lines, {
+      '- model: ' .. tostring(result.model or '(none)') .. (result.engine_ready and ', ready' or ', not ready'),
+      '- types: ' .. (result.types_ready and 'ready' or 'not ready'),
+      '- folders: ' .. table.concat(result.folders or {}, ', '),
+      '- paused: ' .. (result.paused and 'yes' or 'no'),
+      '- silent because: ' .. tostring(last.skip_reason or result.skip_reason or '-'),
+      '',
+      '```json',
+      vim.json.encode(result),
+      '```',
+    })
+  end
+  return table.concat(lines, '\n')
+end
+
 local words = {
   status = function()
+    if not server.client() then
+      return show('status', told(), 'markdown')
+    end
     execute('goassist.status', {}, function(result)
-      local lines = { '# goassist: ' .. status.of_server(), '' }
-      for _, problem in ipairs(notices.problems) do
-        table.insert(lines, '- ' .. problem:gsub('\n', ' '))
-      end
-      local last = result.last ~= vim.NIL and result.last or nil
-      vim.list_extend(lines, {
-        '- model: ' .. tostring(result.model or '(none)') .. (result.engine_ready and ', ready' or ', not ready'),
-        '- types: ' .. (result.types_ready and 'ready' or 'not ready'),
-        '- folders: ' .. table.concat(result.folders or {}, ', '),
-        '- paused: ' .. (result.paused and 'yes' or 'no'),
-        '- silent because: ' .. tostring((last and last.skip_reason) or result.skip_reason or '-'),
-        '',
-        '```json',
-        vim.json.encode(result, { indent = '  ' }),
-        '```',
-      })
-      show('status', table.concat(lines, '\n'), 'markdown')
+      show('status', told(result), 'markdown')
     end)
   end,
   explain = function(what)

@@ -83,8 +83,8 @@ local function would_indent()
   if line:sub(1, col):find('%S') then
     return false
   end
-  local rest = backend.rest()
-  if rest and rest:find('^[ \t]') then
+  local shown = backend.current()
+  if shown and shown.text:find('^[ \t]', shown.typed + 1) then
     return true
   end
   local above = vim.fn.prevnonblank(row - 1)
@@ -93,7 +93,7 @@ local function would_indent()
   end
   local opens = vim.fn.getline(above):find('[{(%[:]%s*$') ~= nil
   local wanted = vim.fn.indent(above) + (opens and vim.fn.shiftwidth() or 0)
-  return opens and vim.fn.strdisplaywidth(line:sub(1, col)) < wanted
+  return vim.fn.strdisplaywidth(line:sub(1, col)) < wanted
 end
 
 -- Whether the accept key belongs to somebody else just now.

@@ -52,9 +52,14 @@ function M.visible()
   return namespace ~= nil and draws(buf) and #api.nvim_buf_get_extmarks(buf, namespace, 0, -1, {}) > 0
 end
 
---- The API does not tell what is left.
-function M.rest()
+--- The API tells neither what is left nor whether an answer is still to come.
+function M.current()
   return nil
+end
+
+---@return boolean
+function M.waiting()
+  return false
 end
 
 -- The API's item in the form of the protocol.

@@ -105,7 +105,7 @@ local function died(code, signal)
   if #deaths >= MAX_DEATHS then
     given_up = true
     local how = signal ~= 0 and ('signal %d'):format(signal) or ('status %d'):format(code)
-    local text = 'goassist: the server ended %d times (%s). :GoAssist log says why, :GoAssist restart tries again'
+    local text = 'goassist: the server died %d times (%s). :GoAssist log, :GoAssist restart'
     notices.once(text:format(#deaths, how), vim.log.levels.ERROR)
     return
   end
@@ -150,7 +150,7 @@ local function check_version(client)
   local info = client.server_info
   local version = info and info.version and vim.version.parse(info.version, { strict = false })
   if version and vim.version.lt(version, M.OLDEST) then
-    local text = 'goassist: the server is version %s, this plugin needs %s: pip install --upgrade goassist-lsp'
+    local text = 'goassist: server %s is too old, %s is needed: pip install --upgrade goassist-lsp'
     notices.once(text:format(info.version, M.OLDEST), vim.log.levels.WARN)
   end
 end
@@ -203,8 +203,8 @@ function M.attach(buf)
   local command, looked = M.command()
   if not running and not command then
     status.server('missing')
-    local text = 'goassist: there is no %s. Install it: %s; then :GoAssist restart'
-    notices.once(text:format(looked[1], M.INSTALL), vim.log.levels.ERROR)
+    local text = 'goassist: no server: %s, then :GoAssist restart. Looked for: %s'
+    notices.once(text:format(M.INSTALL, table.concat(looked, ', ')), vim.log.levels.ERROR)
     return
   end
   if not running then

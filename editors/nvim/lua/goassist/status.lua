@@ -1,7 +1,7 @@
 --- What the assistant is doing, as a word for status lines.
 local M = {}
 
-local state = { server = 'off', progress = nil, thinking = false, paused = false }
+local state = { server = 'off', progress = nil, paused = false }
 
 local function redraw()
   vim.schedule(function()
@@ -12,19 +12,13 @@ end
 --- The server's life: 'off', 'missing', 'starting', 'ready' (it answers; what it still loads is progress), 'dead'.
 ---@param word string
 function M.server(word)
-  state.server, state.thinking, state.progress = word, false, nil
+  state.server, state.progress = word, nil
   redraw()
 end
 
 ---@return string
 function M.of_server()
   return state.server
-end
-
---- A request is on its way, or not. Not worth drawing by itself: each key draws the line anyway.
----@param yes boolean
-function M.thinking(yes)
-  state.thinking = yes
 end
 
 ---@param yes boolean
@@ -59,7 +53,7 @@ function M.line(buf)
       word = 'paused'
     elseif state.progress then
       word = state.progress
-    elseif state.thinking then
+    elseif buf == vim.api.nvim_get_current_buf() and require('goassist.backend').waiting() then
       word = 'thinking'
     end
   end

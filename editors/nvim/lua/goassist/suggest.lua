@@ -6,7 +6,6 @@ local accept = require('goassist.accept')
 local ghost = require('goassist.ghost')
 local items = require('goassist.item')
 local server = require('goassist.server')
-local status = require('goassist.status')
 
 local M = {}
 
@@ -24,6 +23,7 @@ local INVOKED, AUTOMATIC = 1, 2
 ---@field complete boolean? all candidates were asked for
 ---@field request integer counts requests; answers to any but the last are dropped
 ---@field place string? where was asked last
+---@field answered string? where the last answer was for
 ---@field rejected {row: integer, text: string}?
 
 ---@type table<integer, goassist.State>
@@ -122,12 +122,11 @@ local function ask(buf, kind, after)
   state.place = place
   local params = vim.lsp.util.make_position_params(0, client.offset_encoding)
   params.context = { triggerKind = kind }
-  status.thinking(true)
   client:request(METHOD, params, function(err, result)
     if number ~= state.request then
       return
     end
-    status.thinking(false)
+    state.answered = place
     if err or not may_ask(buf) or place ~= place_of(buf) then
       return
     end
@@ -184,8 +183,7 @@ end
 function M.clear(buf)
   local state = state_of(buf)
   state.request = state.request + 1
-  state.place = nil
-  status.thinking(false)
+  state.place, state.answered = nil, nil
   drop(buf)
 end
 
@@ -200,16 +198,26 @@ end
 
 ---@return boolean
 function M.visible()
-  local item = current(state_of(api.nvim_get_current_buf()))
-  return item ~= nil and accept.typed_at_cursor(item) ~= nil
+  return M.current() ~= nil
 end
 
---- What is left to take at the cursor, and how the line stands before it; for the Tab key.
----@return string?
-function M.rest()
+--- The suggestion at the cursor: all of its text, and how many bytes of it stand there.
+---@return {text: string, typed: integer}?
+function M.current()
   local item = current(state_of(api.nvim_get_current_buf()))
   local typed = item and accept.typed_at_cursor(item)
-  return item and typed and item.text:sub(typed + 1) or nil
+  return item and typed and { text = item.text, typed = typed } or nil
+end
+
+--- Whether the answer for the cursor's place is still to come.
+---@return boolean
+function M.waiting()
+  local buf = api.nvim_get_current_buf()
+  local client = server.client()
+  return client ~= nil
+    and vim.lsp.buf_is_attached(buf, client.id)
+    and may_ask(buf)
+    and state_of(buf).answered ~= place_of(buf)
 end
 
 ---@param part 'all'|'word'|'line'
