@@ -42,7 +42,7 @@ def test_a_missing_server_is_told_once_with_the_cure_and_started_when_it_is_ther
     server = tmp_path / "goassist-lsp"
     with opened(FILE, server=str(server)) as nvim:
         nvim.until_shown("goassist: no server: pip install goassist-lsp, then :GoAssist")
-        nvim.keys(":e other.go" + ENTER + ":e main.go" + ENTER)
+        nvim.keys(f":e {tmp_path}/other.go" + ENTER + f":e {tmp_path}/main.go" + ENTER)
         nvim.keys(":GoAssist status" + ENTER)
         nvim.until_text(f"Looked for: {server}")
         nvim.keys("q")

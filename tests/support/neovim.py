@@ -293,10 +293,8 @@ def editing(
             f"{before}\nvim.opt.rtp:prepend({json.dumps(str(PLUGIN))})\n"
             f"require('goassist').setup(vim.tbl_extend('force', {{ server = {option} }}, {setup}))\n"
         )
-        own = {
-            name: str(folder / name.lower())
-            for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
-        }
+        # Not the cache: models and helpers are in it.
+        own = {f"XDG_{kind}_HOME": str(folder / kind.lower()) for kind in ("CONFIG", "DATA", "STATE")}
         everything = {**os.environ, **own, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(env or {})}
         nvim = Neovim([*argv, "-u", str(init), "-i", "NONE", "-n", str(path)], folder, everything)
         try:
