@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from support.gofile import go_file
+from support.lsp_client import FAKE_SERVER
 from support.neovim import (
     DISMISS,
     ENTER,
@@ -354,6 +355,26 @@ def test_health_and_help_are_there(nvim: Neovim) -> None:
     for tag in ("goassist", "goassist-keys", ":GoAssist", "goassist-settings"):
         nvim.lua("vim.cmd.help(...)", tag)
         assert nvim.lua("return vim.fn.expand('%:t')") == "goassist.txt"
+
+
+@in_editors(*ALL)
+def test_another_language_server_in_the_same_buffer_changes_nothing(opened: Open) -> None:
+    argv = ", ".join(f"'{part}'" for part in FAKE_SERVER)
+    before = f"""
+      vim.api.nvim_create_autocmd('FileType', {{pattern = 'go', callback = function()
+        local can = vim.lsp.protocol.make_client_capabilities()
+        can.textDocument.inlineCompletion = nil
+        vim.lsp.start({{ name = 'gopls', cmd = {{ {argv} }}, root_dir = vim.fn.getcwd(), capabilities = can }})
+      end}})
+    """
+    with opened(say=["fmt.Println(1)"], before=before, **{"import": "fmt"}) as nvim:
+        nvim.until(lambda: nvim.lua("return #vim.lsp.get_clients({bufnr = 0})") == 2, "both servers")
+        at_the_hole(nvim)
+        nvim.until_ghost("fmt.Println(1)")
+        nvim.keys(TAB)
+        nvim.until_text('import "fmt"')
+        assert nvim.text().count("fmt.Println(1)") == 2  # the first line names it
+        assert nvim.messages() == ""
 
 
 @in_editors(*ALL)

@@ -6,6 +6,7 @@ fixed time: `until` waits for a condition.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import importlib.util
 import itertools
@@ -55,6 +56,14 @@ def packaged() -> list[str]:
     return [str(found)] if found and found.exists() else []
 
 
+class Screen(pyte.Screen):
+    """The emulator, deaf to questions of a kind that it does not know and would fail at."""
+
+    def report_device_status(self, mode: int, private: bool = False) -> None:
+        if not private:
+            super().report_device_status(mode)
+
+
 class Rpc:
     """Neovim's own protocol over its socket, one request at a time."""
 
@@ -88,13 +97,13 @@ class Neovim:
 
     def __init__(self, argv: Sequence[str], folder: Path, env: dict[str, str]) -> None:
         self.socket = str(folder / "s")
-        self.screen = pyte.Screen(COLUMNS, LINES)
+        self.screen = Screen(COLUMNS, LINES)
         self._stream = pyte.ByteStream(self.screen)
         self._drawing = threading.Lock()
         self._held = b""
         self.process, self._terminal = _in_terminal([*argv, "--listen", self.socket], env)
         # Neovim asks its terminal what it can do, and waits for the answers.
-        self.screen.write_process_input = self.keys
+        self.screen.write_process_input = self._answer
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.until(lambda: os.path.exists(self.socket), "the editor's socket")
@@ -236,6 +245,10 @@ class Neovim:
                 return
             with self._drawing:
                 self._draw(data)
+
+    def _answer(self, data: str) -> None:
+        with contextlib.suppress(OSError):  # it asked, and is gone
+            self.keys(data)
 
     def _draw(self, data: bytes) -> None:
         # A sequence may come in pieces.

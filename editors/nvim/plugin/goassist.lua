@@ -4,8 +4,16 @@ if vim.g.loaded_goassist then
 end
 vim.g.loaded_goassist = true
 
-vim.api.nvim_set_hl(0, 'GoassistGhost', { link = vim.fn.hlexists('ComplHint') == 1 and 'ComplHint' or 'NonText', default = true })
-vim.api.nvim_set_hl(0, 'GoassistGhostMore', { link = vim.fn.hlexists('ComplHintMore') == 1 and 'ComplHintMore' or 'MoreMsg', default = true })
+vim.api.nvim_set_hl(
+  0,
+  'GoassistGhost',
+  { link = vim.fn.hlexists('ComplHint') == 1 and 'ComplHint' or 'NonText', default = true }
+)
+vim.api.nvim_set_hl(
+  0,
+  'GoassistGhostMore',
+  { link = vim.fn.hlexists('ComplHintMore') == 1 and 'ComplHintMore' or 'MoreMsg', default = true }
+)
 
 vim.api.nvim_create_user_command('GoAssist', function(call)
   require('goassist.commands').run(call.fargs)

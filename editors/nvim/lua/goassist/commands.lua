@@ -165,7 +165,10 @@ function M.run(arguments)
   end
   local known = vim.tbl_keys(words)
   table.sort(known)
-  notices.tell(('goassist: there is no :GoAssist %s; there are %s'):format(word, table.concat(known, ', ')), vim.log.levels.WARN)
+  notices.tell(
+    ('goassist: there is no :GoAssist %s; there are %s'):format(word, table.concat(known, ', ')),
+    vim.log.levels.WARN
+  )
 end
 
 --- Words that may follow, for the command line.

@@ -64,12 +64,13 @@ end
 
 -- The API's item in the form of the protocol.
 local function raw_of(found, client, buf)
-  local range = found.range and vim.lsp.util.make_given_range_params(
-    { found.range.start_row + 1, found.range.start_col },
-    { found.range.end_row + 1, found.range.end_col },
-    buf,
-    client.offset_encoding
-  ).range
+  local range = found.range
+    and vim.lsp.util.make_given_range_params(
+      { found.range.start_row + 1, found.range.start_col },
+      { found.range.end_row + 1, found.range.end_col },
+      buf,
+      client.offset_encoding
+    ).range
   if range then
     -- make_given_range_params counts the last character in.
     range['end'] = vim.deepcopy(range.start)
