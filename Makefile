@@ -30,6 +30,7 @@ $(STAMP): locks/dev.txt pyproject.toml
 # Every test: unit, cases, properties, Go, and end to end with the real model and the real Go toolchain.
 test: setup
 	$(BIN)/goassist-lsp model pull
+	$(BIN)/python scripts/neovim_next.py
 	cd index/goassist_index/gotypes && go test ./...
 	$(BIN)/python -m pytest
 
@@ -59,6 +60,7 @@ lock: $(STAMP)
 
 picture: setup
 	$(BIN)/python scripts/demo.py --svg docs/demo.svg
+	$(BIN)/python scripts/neovim_picture.py
 
 # The published page: every evaluation (hours; what is there already is not asked again), then its tables into the page.
 RESULTS ?= $(or $(GOASSIST_CACHE_DIR),$(HOME)/.cache/goassist)/eval/results

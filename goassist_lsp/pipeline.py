@@ -100,6 +100,8 @@ class CompletionPipeline:
             return run.skipped("suggestions of several lines are switched off")
         with run.timed("reuse"):
             reused = self._cache.get(context)
+            if requested and len(reused) < limit:
+                reused = ()  # who asks by hand has seen that one, and wants the others as well
             if not requested and not reused and self._cache.used_up(context):
                 return run.skipped("what was suggested here has been written, and was whole")
         shown = await self._verification.verified(reused, context, run) if reused else ()

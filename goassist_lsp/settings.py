@@ -21,7 +21,8 @@ EAGERNESS = ("eager", "balanced", "quiet")
 LOG_LEVELS = ("error", "warning", "info", "debug")
 
 # Read by the editor plugins themselves: sent along with the rest of the section, and none of our business.
-_CLIENT_KEYS = frozenset({"trace", "server"})
+CLIENT_SETTINGS = {"server": "Command of the server, for plugins that start it; empty looks where it is usually found."}
+_CLIENT_KEYS = frozenset({"trace", *CLIENT_SETTINGS})
 
 
 def _setting(

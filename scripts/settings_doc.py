@@ -1,15 +1,22 @@
-"""Writes docs/settings.md from the fields of `Settings`, so that the reference cannot fall behind the code."""
+"""Writes docs/settings.md and the list in Neovim's help from the fields of `Settings`: they cannot fall behind it."""
 
 from __future__ import annotations
 
 import json
 import sys
+import textwrap
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from goassist_lsp.settings import Settings, wire_name
+from goassist_lsp.settings import CLIENT_SETTINGS, Settings, wire_name
 
-TARGET = Path(__file__).parent.parent / "docs" / "settings.md"
+ROOT = Path(__file__).parent.parent
+TARGET = ROOT / "docs" / "settings.md"
+VIM_HELP = ROOT / "editors" / "nvim" / "doc" / "goassist.txt"
+# The generated part of the help stands between this line and the next section's rule.
+VIM_HELP_BEGINS = "by scripts/settings_doc.py: do not edit.\n"
+VIM_HELP_ENDS = "=" * 78 + "\n"
 HEAD = """# Settings
 
 Sent by the editor as `initializationOptions` or as the `goassist` section of its configuration; read again when they
@@ -21,9 +28,8 @@ machine, what it found best stands in for the defaults. Made by `scripts/setting
 """
 
 
-def render() -> str:
-    """The whole page."""
-    rows = []
+def settings() -> Iterator[tuple[str, str, str, str]]:
+    """Name, default, what is allowed and meaning of each of the server's settings."""
     for setting in fields(Settings):
         limits = setting.metadata
         allowed = "true, false" if isinstance(setting.default, bool) else "text"
@@ -31,15 +37,35 @@ def render() -> str:
             allowed = ", ".join(limits["choices"])
         elif limits["low"] is not None:
             allowed = f"{limits['low']} to {limits['high']}"
-        rows.append(
-            f"| `goassist.{wire_name(setting.name)}` | `{json.dumps(setting.default)}` | {allowed} | {limits['doc']} |"
-        )
+        yield wire_name(setting.name), json.dumps(setting.default), allowed, limits["doc"]
+
+
+def render() -> str:
+    """The whole page."""
+    own = ((name, '""', "text", doc) for name, doc in CLIENT_SETTINGS.items())
+    rows = [
+        f"| `goassist.{name}` | `{default}` | {allowed} | {doc} |"
+        for name, default, allowed, doc in (*settings(), *own)
+    ]
     return HEAD + "\n".join(rows) + "\n"
 
 
+def render_vim_help(text: str) -> str:
+    """Neovim's help with its list of settings made anew."""
+    before, _, rest = text.partition(VIM_HELP_BEGINS)
+    after = rest[rest.index(VIM_HELP_ENDS) :]
+    entries = []
+    for name, default, allowed, doc in settings():
+        tag = f"*goassist-{name}*"
+        entries.append(f"{name} = {default}".ljust(78 - len(tag)) + tag)
+        entries += textwrap.wrap(f"{doc} ({allowed})", 78, initial_indent="    ", subsequent_indent="    ")
+    return before + VIM_HELP_BEGINS + "\n" + "\n".join(entries) + "\n\n" + after
+
+
 if __name__ == "__main__":
+    made = {TARGET: render(), VIM_HELP: render_vim_help(VIM_HELP.read_text())}
+    stale = [path.name for path, text in made.items() if path.read_text() != text]
     if sys.argv[1:] == ["--check"]:
-        sys.exit(
-            0 if TARGET.read_text() == render() else "docs/settings.md is out of date: run scripts/settings_doc.py"
-        )
-    TARGET.write_text(render())
+        sys.exit(f"out of date: {', '.join(stale)}: run scripts/settings_doc.py" if stale else 0)
+    for path, text in made.items():
+        path.write_text(text)

@@ -12,7 +12,8 @@ A first line such as `//fake {"say": ["fmt.Println()"]}` directs every request m
   import    a path: the candidates need it
   bad_alone a text that fails the check where it stands alone
 Environment: FAKE_PROBLEM (a problem found at start), FAKE_CHILD (start a helper process, and end it at close),
-FAKE_LOADING (the model never comes to be loaded), FAKE_INDEXING (indexing goes on until it is ended).
+FAKE_LOADING (the model never comes to be loaded), FAKE_INDEXING (indexing goes on until it is ended), FAKE_LOG_ENTRIES
+(how many of the last things told are kept).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
@@ -83,7 +85,8 @@ class DirectedAssistant(Assistant):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, engine=DirectedEngine(), checker=DirectedChecker(bad="BAD"))
-        self.log: list[list[object]] = []
+        most = os.environ.get("FAKE_LOG_ENTRIES")
+        self.log: deque[list[object]] = deque(maxlen=int(most) if most else None)
         self.child: subprocess.Popen[bytes] | None = None
         self.begun = False
         self.indexing_ended = asyncio.Event()
@@ -156,7 +159,10 @@ class DirectedAssistant(Assistant):
     async def status(self) -> dict[str, object]:
         child = self.child.pid if self.child is not None else None
         state = await super().status()
-        told = {"log": self.log, "answers": self._engine.answers if isinstance(self._engine, DirectedEngine) else 0}
+        told = {
+            "log": list(self.log),
+            "answers": self._engine.answers if isinstance(self._engine, DirectedEngine) else 0,
+        }
         return {**state, **told, "types_ready": self.begun, "child": child, "settings": str(self.settings)}
 
     async def close(self) -> None:

@@ -14,8 +14,11 @@ _LINK = re.compile(r"\]\((?!https?://|#)([^)\s#]+)")
 
 
 def test_settings_page_is_what_the_settings_say() -> None:
-    render = runpy.run_path(str(ROOT / "scripts" / "settings_doc.py"))["render"]
-    assert (ROOT / "docs" / "settings.md").read_text() == render()
+    made = runpy.run_path(str(ROOT / "scripts" / "settings_doc.py"))
+    assert (ROOT / "docs" / "settings.md").read_text() == made["render"]()
+    for_vim = made["VIM_HELP"].read_text()
+    assert for_vim == made["render_vim_help"](for_vim)
+    assert "*goassist-eagerness*" in for_vim
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

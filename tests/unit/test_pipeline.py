@@ -66,6 +66,14 @@ async def test_a_skipped_request_asks_neither_engine_nor_checker() -> None:
     assert (engine.requests, checker.asked) == ([], [])
 
 
+async def test_who_asks_by_hand_where_one_is_shown_gets_the_others_too() -> None:
+    made, engine = pipeline(["alpha", "beta", "gamma"], settings=Settings(candidates=3))
+    assert texts(await ask(made, LINE, n=1)) == ["alpha"]
+    assert texts(await ask(made, LINE, requested=True)) == ["alpha", "beta", "gamma"]
+    assert texts(await ask(made, LINE, requested=True)) == ["alpha", "beta", "gamma"]
+    assert len(engine.requests) == 2
+
+
 async def test_a_failed_candidate_is_cut_back_to_what_passes() -> None:
     made, engine = pipeline(["alpha()\n\tbroken()\n"], FakeChecker(bad="broken"))
     completion = await ask(made, BLOCK)
