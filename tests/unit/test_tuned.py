@@ -11,14 +11,16 @@ import pytest
 
 from goassist_index.errors import GoassistError, ModelError
 from goassist_lsp import cli, tuned
-from goassist_lsp.cli import bench_tune
-from goassist_lsp.cli.bench_tune import present, tune, typed_keys_ms
+from goassist_lsp.cli import bench_engine, bench_tune
+from goassist_lsp.cli.bench_tune import present, speed_of, tune, typed_keys_ms
 from goassist_lsp.settings import MODEL_VARIABLE, Options, Settings, resolve
 from goassist_lsp.tuned import Speed, best, budgets, kept, sentence
 from goassist_models import registry
 from goassist_models.engine.fake import FakeEngine
-from goassist_models.engine.threads import keep_choice, kept_choices
+from goassist_models.engine.llama import LlamaSettings
+from goassist_models.engine.threads import choice_key, keep_choice, kept_choices, usable_cores
 from goassist_models.registry import ModelFile
+from support import tiny_gguf
 
 SMALL = Speed("small", 500, 1, 300.0, 20.0, 35.0)
 LARGE = Speed("large", 1500, 2, 100.0, 50.0, 90.0)
@@ -202,3 +204,17 @@ def test_the_command_forgets(both_there: None, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(bench_tune, "present", lambda: 1 / 0)
     assert cli.main(["bench", "tune", "--forget"]) == 0
     assert settled() == Settings()
+
+
+async def test_a_real_model_is_measured_with_the_threads_that_are_kept_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tiny_gguf.write_random_model(tmp_path / "random.gguf")
+    monkeypatch.setattr(bench_engine, "FEWEST_GENERATED", 0)
+    monkeypatch.setattr(bench_tune, "llama_settings", lambda settings: LlamaSettings(n_ctx=1024, preflight=False))
+    keep_choice(choice_key(path, usable_cores()), 99)
+    speed = await speed_of(ModelFile("random", path, None), 1)
+    assert speed.model == str(path)
+    assert speed.read_tokens_per_s > 0 and speed.token_ms > 0 and speed.key_ms > 0
+    assert 1 <= speed.threads <= usable_cores()
+    assert kept_choices().get(choice_key(path, usable_cores()), 1) != 99
