@@ -363,7 +363,7 @@ def test_another_language_server_in_the_same_buffer_changes_nothing(opened: Open
     before = f"""
       vim.api.nvim_create_autocmd('FileType', {{pattern = 'go', callback = function()
         local can = vim.lsp.protocol.make_client_capabilities()
-        can.textDocument.inlineCompletion = nil
+        can.textDocument.inlineCompletion = vim.NIL
         vim.lsp.start({{ name = 'gopls', cmd = {{ {argv} }}, root_dir = vim.fn.getcwd(), capabilities = can }})
       end}})
     """

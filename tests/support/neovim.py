@@ -70,7 +70,11 @@ class Rpc:
     def __init__(self, path: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(TIMEOUT_S)
-        self._socket.connect(path)
+        try:
+            self._socket.connect(path)
+        except OSError:
+            self._socket.close()
+            raise
         self._unpacker = msgpack.Unpacker(raw=False)
         self._ids = itertools.count(1)
 
@@ -92,6 +96,14 @@ class Rpc:
         self._socket.close()
 
 
+def _connected(path: str) -> Rpc | None:
+    """A connection, or None as long as nobody listens there."""
+    try:
+        return Rpc(path)
+    except OSError:
+        return None
+
+
 class Neovim:
     """One editor. `text()` and the like speak of the current buffer."""
 
@@ -106,8 +118,7 @@ class Neovim:
         self.screen.write_process_input = self._answer
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.until(lambda: os.path.exists(self.socket), "the editor's socket")
-        self._nvim = Rpc(self.socket)
+        self._nvim: Rpc = self.until(lambda: _connected(self.socket), "the editor's socket")
         self.until(lambda: self.lua("return vim.v.vim_did_enter") == 1, "the editor's start")
 
     # Keys and the screen.
