@@ -14,7 +14,7 @@ from typing import Any, Literal
 import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
-from goassist_models.infill import DEFAULT_FORM, FORMS
+from goassist_models.infill import DEFAULT_FORM
 
 MODEL_VARIABLE = "GOASSIST_MODEL"
 EAGERNESS = ("eager", "balanced", "quiet")
@@ -38,7 +38,10 @@ def _setting(
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the server works with: every value present and in its range. Each field's `doc` is its reference."""
+    """What the server works with: every value present and in its range.
+
+    A field's `doc` is its reference; one without is not the user's to set.
+    """
 
     enabled: bool = _setting(True, "Whether completions are offered at all.")
     model: str = _setting(
@@ -59,9 +62,6 @@ class Settings:
     context_tokens: int = _setting(
         640, "Prompt budget in tokens, prefix, suffix and repository context together.", low=128, high=32768
     )
-    infill_form: str = _setting(
-        DEFAULT_FORM, "Order of the prompt's parts; the default is the one measured best.", choices=tuple(FORMS)
-    )
     candidates: int = _setting(
         1, "How many alternatives to generate when a completion is asked for by hand.", low=1, high=5
     )
@@ -76,6 +76,8 @@ class Settings:
     log_level: Literal["error", "warning", "info", "debug"] = _setting(
         "warning", "Least severe records written to standard error.", choices=LOG_LEVELS
     )
+    # No user's choice, but an evaluation's: only in the default form does typing append to the prompt.
+    infill_form: str = DEFAULT_FORM
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,6 @@ class Options:
     threads: int | None = None
     gpu_layers: int | None = None
     context_tokens: int | None = None
-    infill_form: str | None = None
     candidates: int | None = None
     max_tokens_line: int | None = None
     max_tokens_block: int | None = None
@@ -144,7 +145,7 @@ def resolve(options: Options, environ: Mapping[str, str] = os.environ) -> tuple[
     """Settings from options and environment, and one sentence for each value that is out of its range."""
     values: dict[str, Any] = {}
     problems = []
-    for setting in fields(Settings):
+    for setting in _FIELDS.values():
         value = getattr(options, setting.name)
         if value is None:
             continue
@@ -197,5 +198,5 @@ def _converter() -> cattrs.Converter:
     return converter
 
 
-_FIELDS: dict[str, Field[Any]] = {wire_name(setting.name): setting for setting in fields(Settings)}
+_FIELDS: dict[str, Field[Any]] = {wire_name(setting.name): setting for setting in fields(Settings) if setting.metadata}
 _CONVERTER = _converter()

@@ -32,6 +32,8 @@ def settings() -> Iterator[tuple[str, str, str, str]]:
     """Name, default, what is allowed and meaning of each of the server's settings."""
     for setting in fields(Settings):
         limits = setting.metadata
+        if not limits:
+            continue
         allowed = "true, false" if isinstance(setting.default, bool) else "text"
         if limits["choices"]:
             allowed = ", ".join(limits["choices"])

@@ -6,8 +6,16 @@ from dataclasses import fields
 
 import pytest
 
-from goassist_lsp.settings import MODEL_VARIABLE, Options, Settings, read_options, resolve, wire_name
-from goassist_models.infill import DEFAULT_FORM, FORMS
+from goassist_lsp.settings import (
+    CLIENT_SETTINGS,
+    EAGERNESS,
+    MODEL_VARIABLE,
+    Options,
+    Settings,
+    read_options,
+    resolve,
+    wire_name,
+)
 
 
 def settled(sent: object) -> tuple[Settings, list[str]]:
@@ -40,9 +48,10 @@ def test_settings_are_taken_in_camel_case_with_and_without_their_section() -> No
         ({"enabled": "no"}, 'Setting goassist.enabled was given "no"; expected true or false. Using true'),
         ({"model": ["a"]}, 'Setting goassist.model was given ["a"]; expected a string. Using ""'),
         (
-            {"infillForm": "fim"},
-            f'Setting goassist.infillForm was given "fim"; expected one of {", ".join(FORMS)}. Using "{DEFAULT_FORM}"',
+            {"eagerness": "keen"},
+            f'Setting goassist.eagerness was given "keen"; expected one of {", ".join(EAGERNESS)}. Using "balanced"',
         ),
+        ({"infillForm": "psm"}, "There is no setting goassist.infillForm; it was left aside"),
         ({"modle": "x"}, "There is no setting goassist.modle; it was left aside"),
         ("fast", 'The goassist settings were given as "fast"; expected an object. Using the defaults'),
     ],
@@ -68,16 +77,19 @@ def test_the_environment_names_the_model_over_any_setting() -> None:
 
 
 def test_there_are_at_most_fifteen_settings_each_with_one_sentence() -> None:
-    documented = [setting.metadata["doc"] for setting in fields(Settings)]
+    documented = [setting.metadata["doc"] for setting in fields(Settings) if setting.metadata]
+    documented += CLIENT_SETTINGS.values()
     assert len(documented) <= 15
     assert all(doc.endswith(".") and doc[0].isupper() for doc in documented)
 
 
 def test_options_and_settings_have_the_same_names() -> None:
-    assert [option.name for option in fields(Options)] == [setting.name for setting in fields(Settings)]
+    assert [option.name for option in fields(Options)] == [
+        setting.name for setting in fields(Settings) if setting.metadata
+    ]
     assert wire_name("max_tokens_block") == "maxTokensBlock"
 
 
 def test_every_default_is_in_its_own_range() -> None:
-    defaults = Options(**{setting.name: getattr(Settings(), setting.name) for setting in fields(Settings)})
+    defaults = Options(**{option.name: getattr(Settings(), option.name) for option in fields(Options)})
     assert resolve(defaults, {}) == (Settings(), [])
