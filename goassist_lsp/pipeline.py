@@ -172,8 +172,7 @@ class CompletionPipeline:
         if repo is None:
             return alone
         run.prompt_notes += repository.notes(repo)
-        left = budget - math.ceil(repository.size_chars(repo) / prompt.CHARS_A_TOKEN)
-        return replace(prompt.build(context, form=form, budget_tokens=left, beside=beside), repo=repo)
+        return prompt.build(context, form=form, budget_tokens=budget, beside=beside, repo=repo)
 
     async def _second_draw(self, request: GenerateRequest, context: CursorContext, run: Run) -> GenerateRequest:
         """Others from the same prompt; where the place asks for something the model is told that, and says it anew."""

@@ -8,23 +8,19 @@ the index's scores of each place, for a gate to be set by.
 from __future__ import annotations
 
 import argparse
-import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from goassist_index.cachedir import cache_dir
-from goassist_index.errors import GoassistError, IndexUnavailable
+from goassist_index.errors import IndexUnavailable
 from goassist_lsp.cli.bench_report import (
-    add_common,
-    chosen_modules,
-    open_module,
     print_json,
-    progress,
     table,
     write_lines,
 )
+from goassist_lsp.cli.bench_truths import add_arguments, cells, compared, each_scored
 from goassist_lsp.context.cursor import context_at
 from goassist_lsp.context.retrieve import WorkspaceRetriever
 from goassist_lsp.generate import prompt, repository
@@ -32,8 +28,8 @@ from goassist_lsp.indexes import Indexes
 from goassist_lsp.settings import Options, resolve
 from goassist_lsp.types import DocumentSnapshot
 from goassist_models.evaluate.example import Case
-from goassist_models.evaluate.ghost import infill_cases, question, share_out
-from goassist_models.evaluate.report.statistics import Paired, paired
+from goassist_models.evaluate.ghost import question
+from goassist_models.evaluate.report.statistics import Paired
 from goassist_models.registry import resolve as resolve_model
 
 if TYPE_CHECKING:
@@ -59,45 +55,21 @@ class Scored:
 def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the bench to `bench`."""
     parser = names.add_parser("snippets", help="what showing the model what the index finds is worth")
-    parser.add_argument("modules", nargs="*", metavar="MODULE@VERSION|DIR", help="default: the pinned dev modules")
-    parser.add_argument("--limit", type=int, default=120, help="holes, a quarter of each kind (default 120)")
-    parser.add_argument("--model", metavar="NAME", help="registry name or GGUF path (default: the registry's default)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write what came of each place to this JSONL file")
-    add_common(parser)
+    add_arguments(parser, limit=120, help_limit="holes, a quarter of each kind")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 when there are figures, 1 when no place could be scored."""
-    from goassist_models.engine.llama import LlamaEngine, LlamaSettings
-
-    specs = chosen_modules(args.modules, lambda spec: spec.split == "dev")
-    shares = share_out(args.limit, [spec.name for spec in specs])
-    found: list[Scored] = []
     model = resolve_model(args.model)
-
-    async def every() -> None:
-        engine = await LlamaEngine.load(model.path, LlamaSettings(threads=resolve(Options())[0].threads or None))
-        try:
-            for spec in specs:
-                try:
-                    with progress.status(f"{spec.name}: fetching, building, indexing, scoring"):
-                        _, judge = open_module(spec)
-                        cases = infill_cases(judge, spec.name, shares[spec.name], args.seed, frozenset())
-                        found.extend(await scored(engine, judge.directory, cases))
-                except GoassistError as error:
-                    progress.print(f"left out: {error}", style="red", markup=False)
-        finally:
-            await engine.close()
-
-    asyncio.run(every())
+    found = each_scored(args, model, scored)
     write_lines(args.out or cache_dir() / "bench" / "snippets.jsonl", (asdict(one) for one in found))
-    compared = {(name, share): _compared(_of(found, name), share) for name in _SLICES for share in SHARES[1:]}
+    differences = {(name, share): _compared(_of(found, name), share) for name in _SLICES for share in SHARES[1:]}
     if args.json:
-        values = {f"{name} {share}": one.as_json() if one else None for (name, share), one in compared.items()}
+        values = {f"{name} {share}": one.as_json() if one else None for (name, share), one in differences.items()}
         print_json({"bench": "snippets", "model": model.name, "places": len(found), "shares": values})
     else:
-        rows = [(name, f"{share:.1%}", *_cells(one)) for (name, share), one in compared.items()]
+        rows = [(name, f"{share:.1%}", one.n if one else 0, *cells(one)) for (name, share), one in differences.items()]
         columns = ("holes", "share", "places", "difference", "95 % interval", "better", "worse")
         table(f"Nats a token of the author's text, with snippets less without, {model.name}", columns, rows)
     return 0 if found else 1
@@ -141,11 +113,8 @@ async def _scored(engine: LlamaEngine, indexes: Indexes, root: Path, case: Case)
     tokens, notes = 0, tuple[str, ...]()
     for share in SHARES:
         repo = repository.shown(retrieved, int(settings.context_tokens * prompt.CHARS_A_TOKEN * share))
-        made = alone
-        if repo is not None:
-            left = settings.context_tokens - int(repository.size_chars(repo) / prompt.CHARS_A_TOKEN)
-            made = replace(prompt.build(context, form=settings.infill_form, budget_tokens=left), repo=repo)
-            notes = repository.notes(repo)
+        made = prompt.build(context, form=settings.infill_form, budget_tokens=settings.context_tokens, repo=repo)
+        notes = repository.notes(repo) if repo is not None else notes
         score = await engine.score(made, case.truth)
         nats[share], tokens = score.nats, score.tokens
     return Scored(case, nats, tokens, tuple(snippet.score for snippet in retrieved.snippets), notes)
@@ -156,13 +125,5 @@ def _of(found: Sequence[Scored], name: str) -> list[Scored]:
 
 
 def _compared(found: Sequence[Scored], share: float) -> Paired | None:
-    """With snippets less without: the mean over all tokens, each place weighed by how many it has."""
-    mean = sum(one.tokens for one in found) / max(1, len(found))
-    return paired([one.nats[share] / mean for one in found], [one.nats[0.0] / mean for one in found])
-
-
-def _cells(one: Paired | None) -> tuple[str, ...]:
-    if one is None:
-        return ("0", "-", "-", "-", "-")
-    interval = f"{one.low:+.3f} to {one.high:+.3f}"
-    return str(one.n), f"{one.difference:+.3f}", interval, str(one.lost), str(one.gained)
+    """With snippets less without."""
+    return compared([(one.nats[share], one.nats[0.0]) for one in found], [one.tokens for one in found])

@@ -6,6 +6,7 @@ appends to the prompt and the engine's cache holds all of the rest.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,8 +15,9 @@ from goassist_index.header import NoPlaceForImport, read_header
 from goassist_index.imports import change_for
 from goassist_index.typefacts import Wanted
 from goassist_index.verdict import ImportSpec
+from goassist_lsp.generate.repository import size_chars
 from goassist_lsp.types import CursorContext
-from goassist_models.infill import FORMS, InfillPrompt
+from goassist_models.infill import FORMS, InfillPrompt, RepoContext
 
 # Go source runs at about 3.1 characters a token with the Qwen2.5 tokenizer.
 CHARS_A_TOKEN = 3.1
@@ -30,21 +32,31 @@ _PACKAGE = re.compile(r"^package\s+\w+", re.MULTILINE)
 
 
 def build(
-    context: CursorContext, *, form: str, budget_tokens: int, note: str = "", beside: Sequence[ImportSpec] = ()
+    context: CursorContext,
+    *,
+    form: str,
+    budget_tokens: int,
+    note: str = "",
+    beside: Sequence[ImportSpec] = (),
+    repo: RepoContext | None = None,
 ) -> InfillPrompt:
     """The prompt for this place, in at most about `budget_tokens` tokens, the `note` and what stands `beside`.
 
     `beside`: imports that the file does not have, in the order of their worth; inside functions the prompt shows as
     many as there is room for, as if they were the file's. Who reads an import block without a package takes it that the
-    package is not to be used, and what is used gets its import after the check.
+    package is not to be used, and what is used gets its import after the check. `repo` takes its part of the budget.
     """
+    if repo is not None:
+        budget_tokens -= math.ceil(size_chars(repo) / CHARS_A_TOKEN)
     budget_chars = int(budget_tokens * CHARS_A_TOKEN)
     suffix = _suffix_window(context.suffix, int(budget_chars * SUFFIX_SHARE))
-    prefix = _prefix_window(context.prefix, budget_chars - int(budget_chars * SUFFIX_SHARE))
-    prefix = _unix(prefix)
+    window = _prefix_window(context.prefix, budget_chars - int(budget_chars * SUFFIX_SHARE))
+    prefix = _unix(window)
     if beside and context.in_function:
-        prefix = _with_imports(prefix, (*_imports(context.prefix), *beside))
-    return InfillPrompt(form=FORMS[form], prefix=prefix, suffix=_unix(suffix), note=note)
+        # A window may leave the file's own imports out; the whole text has them.
+        own = _imports(context.prefix) if len(window) < len(context.prefix) else ()
+        prefix = _with_imports(prefix, (*own, *beside))
+    return InfillPrompt(form=FORMS[form], prefix=prefix, suffix=_unix(suffix), note=note, repo=repo)
 
 
 def note_of(wanted: Wanted) -> str:

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from support.neovim import ENTER, TAB, UNDO, editing, packaged
+from support.stack import GO_MOD, SERVER, STACK
 
-SERVER = [sys.executable, "-W", "error", "-m", "goassist_lsp.cli", "--stdio"]
-STACK = """package main
-
-type Stack struct{ items []string }
-
-func (s *Stack) Push(item string) { s.items = append(s.items, item) }
-"""
 MAIN = """package main
 
 import "fmt"
@@ -33,7 +26,7 @@ func main() {
 def test_from_a_typed_name_to_a_package_that_compiles(tmp_path: Path) -> None:
     if not packaged():
         pytest.skip("there is no wheel of Neovim for Linux on ARM")
-    (tmp_path / "go.mod").write_text("module example.com/stack\n\ngo 1.23\n")
+    (tmp_path / "go.mod").write_text(GO_MOD)
     (tmp_path / "stack.go").write_text(STACK)
     main = tmp_path / "main.go"
     main.write_text(MAIN)

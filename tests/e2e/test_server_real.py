@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from support.lsp_client import LspClient, running
+from support.stack import GO_MOD, SERVER, STACK
 
-SERVER = [sys.executable, "-W", "error", "-m", "goassist_lsp.cli", "--stdio"]
-STACK = """package main
-
-type Stack struct{ items []string }
-
-func (s *Stack) Push(item string) { s.items = append(s.items, item) }
-"""
 MAIN = """package main
 
 import "fmt"
@@ -36,7 +29,7 @@ def module(tmp_path: Path) -> Path:
     """A module of two files in a directory with a space in its name."""
     folder = tmp_path / "real module"
     folder.mkdir()
-    (folder / "go.mod").write_text("module example.com/stack\n\ngo 1.23\n")
+    (folder / "go.mod").write_text(GO_MOD)
     (folder / "stack.go").write_text(STACK)
     (folder / "main.go").write_text(MAIN)
     return folder

@@ -65,13 +65,19 @@ async def ask(engine: KeptEngine, prefix: str, cancel: CancelToken | None = None
     return generation
 
 
+async def left_alone(engine: KeptEngine, prefix: str, **wanted: object) -> asyncio.Task[Generation]:
+    """A request that is given up after some tokens, as an editor does it at the next key."""
+    cancel = CancelToken()
+    asked = asyncio.create_task(ask(engine, prefix, cancel, **wanted))
+    await asyncio.sleep(4 * TOKEN_S)
+    cancel.cancel()
+    return asked
+
+
 async def test_who_types_what_is_being_said_joins_it() -> None:
     inner = Slow({"x": "alpha beta"})
     engine = KeptEngine(inner)
-    first_cancel = CancelToken()
-    first = asyncio.create_task(ask(engine, "x", first_cancel))
-    await asyncio.sleep(4 * TOKEN_S)
-    first_cancel.cancel()  # as an editor does at the next key
+    first = await left_alone(engine, "x")
     second = await ask(engine, "xal")
     assert (second.text, second.continued, second.steps) == ("pha beta", True, ())
     assert (await first).finish_reason == "cancelled"
@@ -91,10 +97,7 @@ async def test_what_has_ended_still_answers_who_types_it() -> None:
 async def test_a_key_that_disagrees_ends_it_at_once() -> None:
     inner = Slow({"x": "alpha beta gamma delta", "xb": "eta"})
     engine = KeptEngine(inner)
-    cancel = CancelToken()
-    first = asyncio.create_task(ask(engine, "x", cancel))
-    await asyncio.sleep(4 * TOKEN_S)
-    cancel.cancel()
+    first = await left_alone(engine, "x")
     assert (await ask(engine, "xb")).text == "eta"
     assert (await first).text == ""
     assert inner.asked == ["x", "xb"]
@@ -290,10 +293,7 @@ async def test_of_what_was_said_for_somebody_else_only_what_is_likely_enough_is_
 async def test_what_is_being_said_for_somebody_who_wants_anything_is_not_waited_for() -> None:
     inner = Slow({"x": "alpha beta", "xal": "pha"})
     engine = KeptEngine(inner)
-    cancel = CancelToken()
-    first = asyncio.create_task(ask(engine, "x", cancel))
-    await asyncio.sleep(4 * TOKEN_S)
-    cancel.cancel()
+    first = await left_alone(engine, "x")
     assert (await ask(engine, "xal", least=-5.0)).text == "pha"
     await first
     assert inner.asked == ["x", "xal"]
@@ -302,10 +302,7 @@ async def test_what_is_being_said_for_somebody_who_wants_anything_is_not_waited_
 async def test_who_wants_a_little_more_joins_all_the_same() -> None:
     inner = Slow({"x": "alpha beta"})
     engine = KeptEngine(inner)
-    cancel = CancelToken()
-    first = asyncio.create_task(ask(engine, "x", cancel, least=-5.0))
-    await asyncio.sleep(4 * TOKEN_S)
-    cancel.cancel()
+    first = await left_alone(engine, "x", least=-5.0)
     assert (await ask(engine, "xal", least=-4.5)).text == "pha beta"
     await first
     assert inner.asked == ["x"]

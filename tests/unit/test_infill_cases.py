@@ -9,7 +9,15 @@ import pytest
 from goassist_index.errors import GoassistError
 from goassist_index.syntax import functions, parse, signature
 from goassist_models.evaluate.example import Case
-from goassist_models.evaluate.ghost import GHOST_KINDS, GhostKind, infill_cases, question, share_out, taken_out
+from goassist_models.evaluate.ghost import (
+    GHOST_KINDS,
+    GhostKind,
+    ImportNeed,
+    infill_cases,
+    question,
+    share_out,
+    taken_out,
+)
 from goassist_models.evaluate.judge import CompileJudge
 
 NAME = "example.com/small"
@@ -298,15 +306,20 @@ func Shout(names []string) (string, error) {
 """
 
 
+def needing_cases(root: Path, need: ImportNeed, counts: dict[GhostKind, int], seeds: int) -> list[Case]:
+    """Cases in NEEDING by all these seeds, from 0."""
+    (root / "go.mod").write_text(f"module {NAME}\n\ngo 1.22\n")
+    (root / "small.go").write_text(NEEDING)
+    judge = CompileJudge.open(root)
+    return [
+        case
+        for seed in range(seeds)
+        for case in infill_cases(judge, NAME, counts, seed, frozenset(), needs_import=need)
+    ]
+
+
 def test_a_case_that_needs_an_import_is_asked_about_without_it(tmp_path: Path) -> None:
-    (tmp_path / "go.mod").write_text(f"module {NAME}\n\ngo 1.22\n")
-    (tmp_path / "small.go").write_text(NEEDING)
-    judge = CompileJudge.open(tmp_path)
-    found = {
-        case.truth: case
-        for seed in range(30)
-        for case in infill_cases(judge, NAME, {"line": 1, "expression": 1}, seed, frozenset(), needs_import="any")
-    }
+    found = {case.truth: case for case in needing_cases(tmp_path, "any", {"line": 1, "expression": 1}, 30)}
     assert found
     assert {case.needs for case in found.values()} <= {"errors", "sort"}  # strings is used twice
     case = next(case for case in found.values() if case.needs == "errors")
@@ -315,14 +328,7 @@ def test_a_case_that_needs_an_import_is_asked_about_without_it(tmp_path: Path) -
 
 
 def test_a_named_case_begins_behind_the_name_of_the_package_it_needs(tmp_path: Path) -> None:
-    (tmp_path / "go.mod").write_text(f"module {NAME}\n\ngo 1.22\n")
-    (tmp_path / "small.go").write_text(NEEDING)
-    judge = CompileJudge.open(tmp_path)
-    found = {
-        case.needs: case
-        for seed in range(30)
-        for case in infill_cases(judge, NAME, {"line": 1, "expression": 1}, seed, frozenset(), needs_import="named")
-    }
+    found = {case.needs: case for case in needing_cases(tmp_path, "named", {"line": 1, "expression": 1}, 30)}
     case = found.pop("errors")
     assert not found
     asked = question(case, tmp_path)
@@ -332,7 +338,4 @@ def test_a_named_case_begins_behind_the_name_of_the_package_it_needs(tmp_path: P
 
 
 def test_a_case_that_needs_two_imports_is_none(tmp_path: Path) -> None:
-    (tmp_path / "go.mod").write_text(f"module {NAME}\n\ngo 1.22\n")
-    (tmp_path / "small.go").write_text(NEEDING)
-    judge = CompileJudge.open(tmp_path)
-    assert infill_cases(judge, NAME, {"body": 1}, 1, frozenset(), needs_import="any") == []
+    assert needing_cases(tmp_path, "any", {"body": 1}, 2) == []
