@@ -24,6 +24,7 @@ import psutil
 
 from goassist_index import leftovers
 from goassist_index.errors import GoassistError, IndexBusy, IndexCorrupt
+from goassist_index.priority import yield_to_others
 from goassist_index.search import Searcher
 from goassist_index.store import Store, store_folder
 from goassist_index.update import update_file, update_workspace
@@ -177,17 +178,6 @@ class Indexer:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         held = {"memory_bytes": memory.rss, "peak_bytes": peak, "pid": os.getpid()}
         return {"files": files, "chunks": chunks, "disk_bytes": disk_bytes, **held}
-
-
-def yield_to_others() -> None:
-    """Give this process the least claim on processor and disk."""
-    process = psutil.Process()
-    if sys.platform == "win32":
-        process.nice(psutil.IDLE_PRIORITY_CLASS)
-        return
-    process.nice(19)
-    if sys.platform == "linux":
-        process.ionice(psutil.IOPRIO_CLASS_IDLE)
 
 
 def read_messages(source: BinaryIO, messages: queue.SimpleQueue[_Message | None]) -> None:
