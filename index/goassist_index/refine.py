@@ -8,7 +8,7 @@ when there is time for more.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -29,6 +29,7 @@ _FRESH_SHARE = 0.25
 _LEAST_FRESH = 4096
 _QUERY_CHARS = 1200
 
+Progress = Callable[[int, int, str], None]
 # A piece: its unit, and its number there.
 Place = tuple[int, int]
 
@@ -200,12 +201,17 @@ class DenseTier:
         except IndexUnavailable as error:
             self._write_failed = error
 
-    def refine(self, near: Collection[str] = ()) -> int:
-        """Embed all that waits, and wait for it; how many pieces that were. For the command line and measuring."""
-        count = 0
-        while (batch := self.next_batch(near)) is not None:
+    def refine(self, progress: Progress | None = None) -> int:
+        """Embed all that waits, and wait for it; how many pieces that were. For the command line and measuring.
+
+        `progress(done, total, "")` is told how far it is, in pieces.
+        """
+        count, total = 0, len(self._waiting)
+        while (batch := self.next_batch()) is not None:
             self.keep(batch)
             count += len(batch.numbers)
+            if progress is not None:
+                progress(count, total, "")
         while self.settle():
             if self._writing is not None:
                 self._writing.join()
