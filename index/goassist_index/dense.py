@@ -209,7 +209,7 @@ class DenseIndex:
             except BaseException:
                 path.unlink(missing_ok=True)
                 raise
-            for old in self._folder.glob("dense-*.faiss"):
+            for old in self._folder.glob("dense-*"):
                 # Whoever has it mapped keeps what is mapped.
                 if old.name != path.name:
                     old.unlink(missing_ok=True)
@@ -309,7 +309,7 @@ def _read_manifest(folder: Path) -> Manifest | None:
 
 def _replace(path: Path, data: bytes) -> None:
     """Put a small file in place at once, for its owner alone to read."""
-    fresh = path.with_suffix(f".{os.getpid()}")
+    fresh = path.with_name(f"{path.stem}-{os.getpid()}{path.suffix}")
     with os.fdopen(os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
         file.write(data)
         file.flush()
