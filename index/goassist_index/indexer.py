@@ -25,11 +25,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-import psutil
-
-from goassist_index import leftovers
 from goassist_index.errors import GoassistError, IndexBusy, IndexCorrupt, IndexUnavailable
-from goassist_index.priority import yield_to_others
+from goassist_index.priority import yield_disk, yield_to_others
 from goassist_index.search import Searcher
 from goassist_index.store import Store, store_folder
 from goassist_index.update import update_file, update_workspace
@@ -133,14 +130,16 @@ class Indexer:
 
     def _opened(self) -> Store:
         if self._store is None:
-            folder = store_folder(self._root)
-            self._store = Store(folder, lock_timeout_s=_LOCK_TRY_S)
-            leftovers.claim(folder, self._root)
-            leftovers.throw_away_gone(folder.parent)
+            self._store = Store(store_folder(self._root), lock_timeout_s=_LOCK_TRY_S)
         return self._store
 
     def _update(self, params: _Message) -> _Message:
+        from goassist_index import leftovers
+
+        yield_disk()
         store = self._opened()
+        leftovers.claim(store.folder, self._root)
+        leftovers.throw_away_gone(store.folder.parent)
         self._stopped = False
         if params.get("anew"):
             self._in_turn(store.rebuild)
@@ -285,6 +284,8 @@ class Indexer:
         self._tell({"method": "degraded", "params": {"message": str(error)}})
 
     def _stats(self, params: _Message) -> _Message:
+        import psutil
+
         files, chunks, disk_bytes = self._opened().counts()
         memory = psutil.Process().memory_info()
         if sys.platform == "win32":

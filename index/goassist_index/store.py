@@ -16,8 +16,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING
 
 from goassist_index.cachedir import cache_dir
 from goassist_index.chunk import CHUNKS_VERSION, Piece
@@ -27,6 +26,9 @@ from goassist_index.postings import POSTINGS_VERSION
 from goassist_index.secrets import SECRETS_VERSION
 from goassist_index.sqlitefile import all_or_nothing, connect, damaged, is_damage, told
 from goassist_index.words import WORDS_VERSION
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 _SCHEMA_VERSION = 2
 # Everything that stored content follows from beside the source itself.
@@ -105,7 +107,8 @@ class Store:
         self.folder = folder
         self.path = folder / "index.sqlite"
         self.rebuilt = ""
-        self._lock = FileLock(folder / "lock", timeout=lock_timeout_s)
+        self._lock: FileLock | None = None
+        self._lock_timeout_s = lock_timeout_s
         with self._told():
             for made in (folder.parent, folder):
                 made.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -195,8 +198,14 @@ class Store:
 
         Raises IndexBusy when another one still has it after the time given for that.
         """
+        # Whoever only reads starts without it.
+        from filelock import FileLock, Timeout
+
+        if self._lock is None:
+            self._lock = FileLock(self.folder / "lock", timeout=self._lock_timeout_s)
+        lock = self._lock
         try:
-            self._lock.acquire()
+            lock.acquire()
         except Timeout:
             raise IndexBusy(
                 "another process is writing this index", path=str(self.folder), cure="Wait for it, or end it"
@@ -204,7 +213,7 @@ class Store:
         try:
             yield
         finally:
-            self._lock.release()
+            lock.release()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
