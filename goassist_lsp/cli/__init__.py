@@ -13,7 +13,10 @@ from goassist_index.errors import GoassistError
 VERBS = ("complete", "check", "index", "search", "model", "doctor", "bench", "eval")
 EXIT_UNUSABLE = 2
 # What only some verbs need, by the extra that brings it.
-_EXTRAS = {"eval": ("jinja2", "matplotlib", "pandas", "plotly", "rapidfuzz", "scipy")}
+_EXTRAS = {
+    "embed": ("faiss",),
+    "eval": ("jinja2", "matplotlib", "pandas", "plotly", "rapidfuzz", "scipy"),
+}
 
 
 def parser(names: Sequence[str] = VERBS) -> argparse.ArgumentParser:

@@ -185,13 +185,14 @@ class DenseIndex:
             found += _pairs(self._fresh.search(query, k))
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))[:k]
 
-    def write(self, numbers: Numbers, vectors: Matrix) -> Manifest:
+    def write(self, numbers: Numbers, vectors: Matrix, *, flat_up_to: int | None = None) -> Manifest:
         """Put these into a new file in place of the one that is there; `reopen` turns to it. Raises IndexUnavailable.
 
-        Takes seconds, for many vectors minutes, and may run beside searches.
+        Takes seconds, for many vectors minutes, and may run beside searches. `flat_up_to`: how many are compared one by
+        one, FLAT_UP_TO unless given.
         """
         faiss = _faiss()
-        index, layout = _built(numbers, vectors)
+        index, layout = _built(numbers, vectors, FLAT_UP_TO if flat_up_to is None else flat_up_to)
         with told(self._folder / _MANIFEST):
             handle, name = tempfile.mkstemp(prefix="dense-", suffix=".faiss", dir=self._folder)
             path = Path(name)
@@ -247,11 +248,11 @@ def lists_for(count: int) -> int:
     return max(1, min(int(4 * math.sqrt(count)), count // _LEAST_A_CENTRE))
 
 
-def _built(numbers: Numbers, vectors: Matrix) -> tuple[Any, Layout]:
+def _built(numbers: Numbers, vectors: Matrix, flat_up_to: int) -> tuple[Any, Layout]:
     """An index of these vectors, and how it is laid out."""
     faiss = _faiss()
     count, dimensions = vectors.shape
-    if count <= FLAT_UP_TO:
+    if count <= flat_up_to:
         index = _flat(dimensions)
         if count:
             index.add_with_ids(vectors, numbers)
