@@ -44,19 +44,20 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@unformatted=$$(gofmt -l index/goassist_index/gotypes); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l index/goassist_index/gotypes models/goassist_models/data/licences); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	cd index/goassist_index/gotypes && go vet ./... && go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+	cd models/goassist_models/data/licences && go vet ./...
 
 format:
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	gofmt -w index/goassist_index/gotypes
+	gofmt -w index/goassist_index/gotypes models/goassist_models/data/licences
 
 # Newest versions that pyproject.toml allows, without download addresses; llama-cpp-python is pinned in native.py.
 lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/python -m uv pip compile --quiet --universal --no-emit-index-url --no-emit-find-links --no-header \
-	  --no-emit-package llama-cpp-python --extra eval --group dev pyproject.toml -o locks/dev.txt
+	  --no-emit-package llama-cpp-python --extra data --extra eval --group dev pyproject.toml -o locks/dev.txt
 
 picture: setup
 	$(BIN)/python scripts/demo.py --svg docs/demo.svg
