@@ -1,13 +1,17 @@
-"""The embedding model that finding by meaning uses, when all that it needs is there. Used by the command line."""
+"""The embedding model that finding by meaning uses, when all that it needs is there.
+
+The command line asks for it and says what is missing; the server (app.py) does without.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING
 
 from goassist_index.errors import ConfigError
 
 if TYPE_CHECKING:
-    from goassist_index.embed import WorkerEmbedder
+    from goassist_index.embed import EmbeddingModel, WorkerEmbedder
 
 
 def embedder(name: str | None = None) -> WorkerEmbedder:
@@ -27,3 +31,12 @@ def embedder(name: str | None = None) -> WorkerEmbedder:
         raise ConfigError("finding by meaning needs FAISS", cure="Install goassist-lsp[embed], or do without")
     registry.there(entry)
     return WorkerEmbedder(entry.model)
+
+
+def model_there() -> EmbeddingModel | None:
+    """The registry's default embedding model, if it is downloaded and the extra `embed` installed."""
+    from goassist_models import registry
+
+    entry = registry.default_embedding()
+    installed = all(importlib.util.find_spec(name) is not None for name in ("faiss", "sentence_transformers"))
+    return entry.model if installed and entry.present else None

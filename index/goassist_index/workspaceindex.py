@@ -14,13 +14,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from goassist_index.chunk import Kind
-from goassist_index.embed import EmbeddingModel
 from goassist_index.errors import IndexUnavailable
 from goassist_index.search import Snippet
 from goassist_index.wire import Pipe, ReplyError, ServiceGone
+
+if TYPE_CHECKING:
+    from goassist_index.embed import EmbeddingModel
 
 log = logging.getLogger(__name__)
 
