@@ -79,13 +79,16 @@ results: setup
 	$(BIN)/goassist-lsp eval humaneval-x $(MODELS) --out "$(RESULTS)/humaneval-x"
 	$(BIN)/goassist-lsp eval perplexity $(MODELS) --out "$(RESULTS)/perplexity"
 	$(BIN)/goassist-lsp eval lint "$(RESULTS)/infill"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embed]'
+	$(BIN)/goassist-lsp model pull all-minilm-l6-v2
+	$(BIN)/goassist-lsp eval search --dense --out "$(RESULTS)/search"
 	$(MAKE) --no-print-directory page
 
 # The page alone, from finished runs.
 page:
 	$(BIN)/goassist-lsp eval results "$(RESULTS)/infill" ablations="$(RESULTS)/ablations" imports="$(RESULTS)/imports" imports-named="$(RESULTS)/imports-named" \
 	  "$(RESULTS)/typing" typing-540="$(RESULTS)/typing-540" \
-	  "$(RESULTS)/humaneval-x" "$(RESULTS)/perplexity" "$(RESULTS)/infill/lint"
+	  "$(RESULTS)/humaneval-x" "$(RESULTS)/perplexity" "$(RESULTS)/infill/lint" "$(RESULTS)/search"
 
 clean:
 	rm -rf $(VENV)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import GoassistError
+from goassist_lsp import meaning
 from goassist_lsp.cli.bench_report import add_common, chosen_modules, print_json, progress, table
+from goassist_models.evaluate.modules import prepare
+from goassist_models.evaluate.runs import Run
 from goassist_models.evaluate.searching import TASKS, SearchCase, rank_of, search_cases
 
 if TYPE_CHECKING:
@@ -27,13 +31,17 @@ WORDS, MEANING, JOINED = "words", "meaning", "joined"
 # How far down the list a function is looked for: beyond, it counts as not found.
 _DEPTH = 50
 _AT = 5
+_ASKED = "asked"
+_COLUMNS = ("task", "ranking", f"recall@{_AT}", "MRR", "recall less words", "cases")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One case, and the place (from 1) at which its function stood, by ranking; None where it did not."""
+    """One case of a task, and the place (from 1) at which its function stood, by ranking; None where it did not."""
 
-    case: SearchCase
+    task: str
+    module: str
+    symbol: str
     ranks: Mapping[str, int | None]
 
     def within(self, ranking: str) -> bool:
@@ -57,45 +65,58 @@ def register(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--limit", type=int, default=40, help="cases of each task in a module (default 40)")
     parser.add_argument("--dense", action="store_true", help="also by meaning, and by both (minutes a module)")
     parser.add_argument("--embedding", metavar="NAME", help="the embedding model (default: the registry's default)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="keep the run there; the same one goes on with it")
     add_common(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 when something was asked, 1 when there was nothing to ask."""
-    from goassist_lsp import meaning
-
-    found: list[Found] = []
+    specs = chosen_modules(args.modules, lambda spec: spec.split == args.subset)
     with ExitStack() as stack:
         embedder = meaning.embedder(args.embedding) if args.dense or args.embedding else None
         if embedder is not None:
             stack.callback(embedder.close)
-        for spec in chosen_modules(args.modules, lambda spec: spec.split == args.subset):
+        arguments = {"modules": [spec.name for spec in specs], "limit": args.limit, "seed": args.seed}
+        arguments["embedding"] = embedder.space if embedder is not None else None
+        out = args.out or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="goassist-search-")))
+        the_run = Run.open(out, "search", arguments)
+        for spec in specs:
+            if spec.name in _modules(cases_of(the_run)):
+                continue
             try:
                 with progress.status(f"{spec.name}: indexing and asking"):
-                    found.extend(_asked(_directory(spec), spec.name, args.limit, args.seed, embedder))
+                    found = _asked(prepare(spec, cache_dir()), spec.name, args.limit, args.seed, embedder)
             except GoassistError as error:
                 progress.print(f"left out: {error}", style="red", markup=False)
-    rankings = list(found[0].ranks) if found else [WORDS]
-    by_task = {task: [one for one in found if one.case.task == task] for task in TASKS}
-    figures = {task: {ranking: _figures(cases, ranking) for ranking in rankings} for task, cases in by_task.items()}
-    if args.json:
-        print_json({"eval": "search", "seed": args.seed, "modules": _modules(found), "tasks": figures})
-    else:
-        rows = [
-            (task, ranking, *map(_shown, (one["recall"], one["mrr"])), _difference(one["less_words"]), one["n"])
-            for task, by_ranking in figures.items()
-            for ranking, one in by_ranking.items()
-        ]
-        columns = ("task", "ranking", f"recall@{_AT}", "MRR", "recall less words", "cases")
-        table(f"{len(_modules(found))} modules", columns, rows)
-    return 0 if found else 1
+            else:
+                the_run.append_line(_ASKED, json.dumps([_line(one) for one in found]))
+        cases = cases_of(the_run)
+        if args.json:
+            print_json({"eval": "search", "seed": args.seed, "modules": _modules(cases), "tasks": figures(cases)})
+        else:
+            table(f"{len(_modules(cases))} modules", _COLUMNS, _rows(cases))
+    return 0 if cases else 1
 
 
-def _directory(spec: Any) -> Path:
-    from goassist_models.evaluate.modules import prepare
+def markdown(run: Run) -> str:
+    """The run's table, for the page of results."""
+    cases = cases_of(run)
+    lines = [_COLUMNS, ("---", "---", *["---:"] * 4), *_rows(cases)]
+    text = "\n".join(f"| {' | '.join('-' if cell is None else str(cell) for cell in line)} |" for line in lines)
+    return f"{text}\n\n{len(_modules(cases))} modules."
 
-    return prepare(spec, cache_dir())
+
+def cases_of(run: Run) -> list[Found]:
+    """All cases that were asked in a run."""
+    return [Found(**one) for line in run.lines(_ASKED) for one in json.loads(line)]
+
+
+def figures(cases: Sequence[Found]) -> dict[str, dict[str, dict[str, Any]]]:
+    """By task and ranking: see `_figures`."""
+    rankings = list(cases[0].ranks) if cases else [WORDS]
+    by_task = {task: [one for one in cases if one.task == task] for task in TASKS}
+    return {task: {ranking: _figures(some, ranking) for ranking in rankings} for task, some in by_task.items()}
 
 
 def _asked(directory: Path, module: str, count: int, seed: int, embedder: Embedder | None = None) -> list[Found]:
@@ -112,22 +133,21 @@ def _asked(directory: Path, module: str, count: int, seed: int, embedder: Embedd
         folder = Path(scratch) / "store" if embedder is None else _kept(module, embedder)
         store = stack.enter_context(Store(folder))
         update_workspace(store, target)
-        tier = None
-        if embedder is not None:
-            tier = DenseTier(store, embedder)
-            stack.callback(tier.close)
+        options: dict[str, dict[str, Any]] = {WORDS: {}}
+        if embedder is None:
+            searcher = Searcher(store, target)
+            searcher.refresh()
+            return [_found(case, searcher, options) for case in cases]
+        tier = DenseTier(store, embedder)
+        stack.callback(tier.close)
         searcher = Searcher(store, target, dense=tier)
         searcher.refresh()
-        if tier is not None:
-            tier.refine()
+        tier.refine()
         found = []
         for case in cases:
-            options: dict[str, dict[str, Any]] = {WORDS: {}}
-            if tier is not None:
-                vector = tier.asked(case.query).result()
-                options |= {MEANING: {"vector": vector, "weights": (0.0, 1.0)}, JOINED: {"vector": vector}}
-            ranks = {ranking: _rank(searcher, case, chosen) for ranking, chosen in options.items()}
-            found.append(Found(case, ranks))
+            vector = tier.asked(case.query).result()
+            options |= {MEANING: {"vector": vector, "weights": (0.0, 1.0)}, JOINED: {"vector": vector}}
+            found.append(_found(case, searcher, options))
         return found
 
 
@@ -136,9 +156,12 @@ def _kept(module: str, embedder: Embedder) -> Path:
     return cache_dir() / "eval" / "search" / name
 
 
-def _rank(searcher: Searcher, case: SearchCase, options: Mapping[str, Any]) -> int | None:
-    snippets = searcher.search(case.query, _DEPTH, known=case.known, kinds=("function",), **options)
-    return rank_of(case, [(snippet.package, snippet.symbol) for snippet in snippets])
+def _found(case: SearchCase, searcher: Searcher, options: Mapping[str, Mapping[str, Any]]) -> Found:
+    ranks = {}
+    for ranking, chosen in options.items():
+        snippets = searcher.search(case.query, _DEPTH, known=case.known, kinds=("function",), **chosen)
+        ranks[ranking] = rank_of(case, [(snippet.package, snippet.symbol) for snippet in snippets])
+    return Found(case.task, case.module, case.symbol, ranks)
 
 
 def _figures(found: Sequence[Found], ranking: str) -> dict[str, Any]:
@@ -155,8 +178,20 @@ def _figures(found: Sequence[Found], ranking: str) -> dict[str, Any]:
     return {"n": len(found), **{name: one.as_json() if one is not None else None for name, one in estimates.items()}}
 
 
-def _modules(found: Sequence[Found]) -> list[str]:
-    return sorted({one.case.module for one in found})
+def _modules(found: Iterable[Found]) -> list[str]:
+    return sorted({one.module for one in found})
+
+
+def _line(one: Found) -> dict[str, Any]:
+    return {"task": one.task, "module": one.module, "symbol": one.symbol, "ranks": dict(one.ranks)}
+
+
+def _rows(cases: Sequence[Found]) -> list[tuple[object, ...]]:
+    return [
+        (task, ranking, *map(_shown, (one["recall"], one["mrr"])), _difference(one["less_words"]), one["n"])
+        for task, by_ranking in figures(cases).items()
+        for ranking, one in by_ranking.items()
+    ]
 
 
 def _shown(estimate: Mapping[str, float] | None) -> str | None:
