@@ -1,4 +1,4 @@
-"""The indexer: a process of low priority that keeps one workspace's index up to date and answers from it.
+"""The indexer: a process of the least priority that keeps one workspace's index up to date and answers from it.
 
 `python -m goassist_index.indexer ROOT [MODEL]`, spoken to in JSON lines by workspaceindex.py. What takes long is done
 here, so that the process in which the model runs loses neither time nor memory to it. It ends when its input does.
@@ -55,7 +55,11 @@ _T = TypeVar("_T")
 
 
 class Indexer:
-    """Answers one message after the other. `tell` writes a message to whoever asked."""
+    """Answers one message after the other. `tell` writes a message to whoever asked.
+
+    `give_way` is called once, before anything that takes long. A search that comes first is answered before: loading
+    an index that is there takes a third of a second, and seconds on a busy machine for whoever gives way to all.
+    """
 
     def __init__(
         self,
@@ -63,8 +67,10 @@ class Indexer:
         messages: queue.SimpleQueue[_Message | None],
         tell: Callable[[_Message], None],
         embedder: Embedder | None = None,
+        give_way: Callable[[], None] = lambda: None,
     ) -> None:
         self._root = root
+        self._give_way: Callable[[], None] | None = give_way
         self._embedder = embedder
         self._tier: DenseTier | None = None
         self._batch: Batch | None = None
@@ -102,9 +108,17 @@ class Indexer:
                 continue
             if message is None:
                 break
+            if message.get("method") != "search":
+                self._yield()
             self._answer(message)
+            self._yield()
         if self._tier is not None:
             self._tier.close()
+
+    def _yield(self) -> None:
+        give_way, self._give_way = self._give_way, None
+        if give_way is not None:
+            give_way()
 
     def _answer(self, message: _Message) -> None:
         reply: _Message = {"id": message.get("id")}
@@ -309,7 +323,6 @@ def read_messages(source: BinaryIO, messages: queue.SimpleQueue[_Message | None]
 
 def main() -> int:
     """Serve standard input and output."""
-    yield_to_others()
     messages: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
     threading.Thread(target=read_messages, args=(sys.stdin.buffer, messages), daemon=True).start()
 
@@ -318,7 +331,7 @@ def main() -> int:
         sys.stdout.flush()
 
     try:
-        Indexer(Path(sys.argv[1]), messages, tell, _embedder(*sys.argv[2:3])).run()
+        Indexer(Path(sys.argv[1]), messages, tell, _embedder(*sys.argv[2:3]), yield_to_others).run()
     except BrokenPipeError:
         return 1  # who asked is gone
     return 0
