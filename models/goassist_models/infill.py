@@ -11,7 +11,7 @@ from typing import Literal
 from goassist_index.errors import ModelError
 from goassist_models.gguf_header import GGUFHeader
 
-Slot = Literal["PREFIX", "SUFFIX", "MIDDLE", "repo", "prefix", "suffix", "typed"]
+Slot = Literal["PREFIX", "SUFFIX", "MIDDLE", "repo", "prefix", "suffix", "typed", "given"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ FORMS: dict[str, InfillForm] = {
     )
 }
 DEFAULT_FORM = "joined"
+# Nothing is to be filled in: what somebody laid out already, such as the turns of a chat, is read as it is.
+AS_GIVEN = InfillForm("as given", ("given",), healed=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,8 @@ class InfillPrompt:
     """One prompt as parts of text, not yet tokens: `typed` is what was typed since the anchor (may be empty).
 
     The order is the form's; text is never parsed for special tokens, so source code cannot forge them. `note` is one
-    line that is not in the file: it is shown to the model as a comment above the last line of `prefix`.
+    line that is not in the file: it is shown to the model as a comment above the last line of `prefix`. `given` is the
+    whole of a prompt that is no infill prompt (AS_GIVEN).
     """
 
     form: InfillForm
@@ -166,6 +169,7 @@ class InfillPrompt:
     repo: RepoContext | None = None
     typed: str = ""
     note: str = ""
+    given: tuple[Segment, ...] = ()
 
     @property
     def noted_prefix(self) -> str:
@@ -199,6 +203,7 @@ def render(prompt: InfillPrompt, tokens: InfillTokens) -> tuple[Segment, ...]:
         "prefix": (Segment(prompt.noted_prefix, False),),
         "suffix": (Segment(prompt.suffix, False),),
         "typed": (Segment(prompt.typed, False),),
+        "given": prompt.given,
     }
     return tuple(segment for slot in prompt.form.slots for segment in filled[slot] if segment.text)
 
