@@ -5,6 +5,7 @@ Shared by serving, training and evaluation. An engine renders a form with its mo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -82,6 +83,8 @@ FAMILIES: dict[str, InfillTokens] = {
     "codellama": InfillTokens("▁<PRE>", "▁<SUF>", "▁<MID>", ("▁<EOT>", "</s>")),
     "santacoder": InfillTokens("<fim-prefix>", "<fim-suffix>", "<fim-middle>", ("<|endoftext|>", "<fim-pad>")),
 }
+
+DEFAULT_FAMILY = "qwen2.5-coder"
 
 # Newer and older spellings of the metadata keys that name infill tokens by id.
 _ID_KEYS = {
@@ -206,6 +209,33 @@ def render(prompt: InfillPrompt, tokens: InfillTokens) -> tuple[Segment, ...]:
         "given": prompt.given,
     }
     return tuple(segment for slot in prompt.form.slots for segment in filled[slot] if segment.text)
+
+
+def laid_out(text: str, tokens: InfillTokens) -> tuple[Segment, ...]:
+    """The segments of a prompt that somebody laid out with a model's infill tokens; of any other text, that text.
+
+    Only for who says what the model reads: in source code such texts are no tokens.
+    """
+    special = [token for token in (tokens.prefix, tokens.suffix, tokens.middle, tokens.repo, tokens.file) if token]
+    if not all(token in text for token in special[:3]):
+        return (Segment(text, special=False),)
+    parts = re.split(f"({'|'.join(map(re.escape, special))})", text)
+    return tuple(Segment(part, part in special) for part in parts if part)
+
+
+def parts_of(segments: tuple[Segment, ...], tokens: InfillTokens) -> tuple[str, str] | None:
+    """The prefix and the suffix of an infill prompt that is laid out; None where it is none."""
+    found = {tokens.prefix: "", tokens.suffix: "", tokens.middle: ""}
+    slot = ""
+    for segment in segments:
+        if segment.special:
+            slot = segment.text
+        elif slot in found:
+            found[slot] += segment.text
+    if not any(segment.special for segment in segments):
+        return None
+    # What stands behind the middle token has been written already.
+    return found[tokens.prefix] + found[tokens.middle], found[tokens.suffix]
 
 
 def _repository(repo: RepoContext | None, tokens: InfillTokens) -> tuple[Segment, ...]:

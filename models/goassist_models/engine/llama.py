@@ -21,7 +21,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from goassist_index.errors import GoassistError, ModelError
+from goassist_index.errors import GoassistError, ModelError, PromptTooLong
 from goassist_models import gguf_header, native
 from goassist_models.engine.base import CancelToken, EngineSpeed, GenerateRequest, Generation, GenerationTimings
 from goassist_models.engine.context import Context, DecodeFailed
@@ -300,8 +300,8 @@ class LlamaEngine:
             raise ModelError("the scoring was given up before its end")
         return ScoredText(nats, count, len(text.encode()))
 
-    def _too_long(self, tokens: Sequence[int]) -> ModelError:
-        return ModelError(
+    def _too_long(self, tokens: Sequence[int]) -> PromptTooLong:
+        return PromptTooLong(
             f"the prompt has {len(tokens)} tokens and the context holds {self._context.n_ctx}",
             cure="Shorten the prompt or load the model with a larger context",
         )

@@ -118,6 +118,11 @@ class OpenAIEngine:
             timings = GenerationTimings(count, count, generate_ms=(time.perf_counter() - start_s) * 1000)
             return tuple(_generation(choice, timings) for choice in kept if choice.agrees)
 
+    async def reach(self) -> None:
+        """Ask the server which models it has. Raises ModelError where it does not answer."""
+        first = await self._first_model()
+        self._model = self._model or first
+
     async def close(self) -> None:
         """Close the connections. May be called twice."""
         self._closed = True
