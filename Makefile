@@ -57,7 +57,7 @@ format:
 lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/python -m uv pip compile --quiet --universal --no-emit-index-url --no-emit-find-links --no-header \
-	  --no-emit-package llama-cpp-python --extra data --extra eval --group dev pyproject.toml -o locks/dev.txt
+	  --no-emit-package llama-cpp-python --extra data --extra eval --extra serve --group dev pyproject.toml -o locks/dev.txt
 
 picture: setup
 	$(BIN)/python scripts/demo.py --svg docs/demo.svg
