@@ -213,6 +213,8 @@ class Indexer:
                 from goassist_index.refine import DenseTier
 
                 self._tier = DenseTier(store, self._embedder)
+                if self._tier.rebuilt:
+                    self._tell({"method": "rebuilt", "params": {"message": self._tier.rebuilt}})
             except (ImportError, IndexUnavailable) as error:
                 self._degraded(error)
         if self._searcher is None:
