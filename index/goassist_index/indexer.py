@@ -6,8 +6,9 @@ here, so that the process in which the model runs loses neither time nor memory 
 Requests: `update` (all of it; events `progress` tell how far it is), `stop` (ends an update between two folders),
 `saved` (paths of files on disk), `search`, `stats`. While an update runs, searches are answered between two folders.
 
-With MODEL (an EmbeddingModel as JSON) pieces are embedded too while nobody types (`typing` tells, and is not answered)
-and nothing else is to be done. What that needs and is not there costs no more than that: an event `degraded` says why.
+With MODEL (an EmbeddingModel as JSON) pieces are embedded too, in workspaces where somebody has begun with it (`index
+--dense`), while nobody types (`typing` tells, and is not answered) and nothing else is to be done. What that needs and
+is not there costs no more than that: an event `degraded` says why.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from goassist_index.errors import GoassistError, IndexBusy, IndexCorrupt, IndexUnavailable
 from goassist_index.priority import yield_disk, yield_to_others
-from goassist_index.search import Searcher
-from goassist_index.store import Store, store_folder
+from goassist_index.search import WORDS_ALONE, Searcher, weights_for
+from goassist_index.store import VECTORS_FILE, Store, store_folder
 from goassist_index.update import update_file, update_workspace
 
 if TYPE_CHECKING:
@@ -207,7 +208,8 @@ class Indexer:
     def _ready(self) -> Searcher:
         """What answers, as up to date as the index is."""
         store = self._opened()
-        if self._tier is None and self._embedder is not None:
+        if self._tier is None and self._embedder is not None and (store.folder / VECTORS_FILE).is_file():
+            self._searcher = None
             try:
                 # Only who embeds needs these: whoever searches by words starts without them.
                 from goassist_index.refine import DenseTier
@@ -236,7 +238,7 @@ class Indexer:
 
     def _vector(self, query: str) -> Matrix | None:
         """The query's, if the model has it in time: it may be loading, or at work on a batch."""
-        if self._tier is None or not self._tier.coverage.embedded:
+        if self._tier is None or weights_for(query) == WORDS_ALONE or not self._tier.coverage.embedded:
             return None
         self._embedded_s = time.monotonic()
         try:

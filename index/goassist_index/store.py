@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _SCHEMA_VERSION = 2
 # Everything that stored content follows from beside the source itself.
 CONTENT_VERSION = f"{CHUNKS_VERSION}.{POSTINGS_VERSION}.{SECRETS_VERSION}.{WORDS_VERSION}"
+# In the folder of a store whose pieces are embedded too; see vectors.py.
+VECTORS_FILE = "vectors.sqlite"
 _APPLICATION_ID = 0x60A55157
 _LOCK_TIMEOUT_S = 10.0
 _PIECE_BITS = 16

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from goassist_index.chunk import DIGEST_BYTES
 from goassist_index.embed import Matrix
 from goassist_index.sqlitefile import all_or_nothing, connect, damaged, is_damage, told
+from goassist_index.store import VECTORS_FILE
 
 Numbers = NDArray[np.int64]
 
@@ -55,7 +56,7 @@ class Vectors:
 
     def __init__(self, folder: Path, space: str, dimensions: int) -> None:
         """Open the file in `folder`, which is there; made anew when it is damaged or of another space or version."""
-        self.path = folder / "vectors.sqlite"
+        self.path = folder / VECTORS_FILE
         self.dimensions = dimensions
         self.rebuilt = ""
         self._space = f"{space} {dimensions}"

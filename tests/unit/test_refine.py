@@ -14,7 +14,7 @@ from goassist_index.errors import IndexCorrupt
 from goassist_index.fusion import joined
 from goassist_index.postings import Hit
 from goassist_index.refine import DenseTier
-from goassist_index.search import Searcher
+from goassist_index.search import JOINED, WORDS_ALONE, Searcher, weights_for
 from goassist_index.store import Store
 from goassist_index.update import update_file, update_workspace
 from support.workspaces import lay_out
@@ -211,3 +211,18 @@ def test_units_whose_digests_are_damaged_are_told(store: Store, tier: DenseTier)
     store._db.execute("UPDATE units SET digests=x'00'")
     with pytest.raises(IndexCorrupt, match="digest"):
         DenseTier(store, FakeEmbedder()).refresh(store.live_units())
+
+
+@pytest.mark.parametrize(
+    ("query", "weights"),
+    [
+        ("reads a length of time; fails for negative ones", JOINED),
+        ("what parses the configuration (of a server)?", JOINED),
+        ("ParseLine", WORDS_ALONE),
+        ("parse line", WORDS_ALONE),
+        ("func f() error {\n\tx := g()", WORDS_ALONE),
+        ("if err != nil return", WORDS_ALONE),
+    ],
+)
+def test_meaning_counts_for_prose_alone(query: str, weights: tuple[float, float]) -> None:
+    assert weights_for(query) == weights
