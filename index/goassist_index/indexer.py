@@ -48,9 +48,6 @@ _WRITING_LOOK_S = 0.5
 # Another process may be writing the index, such as the indexer of a second editor: how long one try waits for it.
 _LOCK_TRY_S = 0.25
 
-if sys.platform != "win32":
-    import resource
-
 _Message = dict[str, Any]
 _T = TypeVar("_T")
 
@@ -305,15 +302,27 @@ class Indexer:
         import psutil
 
         files, chunks, disk_bytes = self._opened().counts()
-        memory = psutil.Process().memory_info()
-        if sys.platform == "win32":
-            peak = memory.peak_wset
-        else:
-            # Kilobytes, on macOS bytes.
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        held = {"memory_bytes": memory.rss, "peak_bytes": peak, "pid": os.getpid()}
+        process = psutil.Process()
+        memory, times = process.memory_info(), process.cpu_times()
+        held = {"memory_bytes": memory.rss, "peak_bytes": _peak_bytes(memory), "pid": os.getpid()}
         dense = asdict(self._tier.coverage) if self._tier is not None else None
-        return {"files": files, "chunks": chunks, "disk_bytes": disk_bytes, "dense": dense, **held}
+        spent = {"cpu_s": times.user + times.system}
+        return {"files": files, "chunks": chunks, "disk_bytes": disk_bytes, "dense": dense, **held, **spent}
+
+
+def _peak_bytes(memory: Any) -> int:
+    """The most memory that this process has had at once. Linux tells it of the program that runs, whatever ran before.
+
+    `memory`: what psutil tells of it now.
+    """
+    if sys.platform == "win32":
+        return int(memory.peak_wset)
+    if sys.platform == "linux":
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:"))
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes, on macOS
 
 
 def read_messages(source: BinaryIO, messages: queue.SimpleQueue[_Message | None]) -> None:
