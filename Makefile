@@ -44,19 +44,20 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@unformatted=$$(gofmt -l index/goassist_index/gotypes); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l index/goassist_index/gotypes models/goassist_models/data/licences); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	cd index/goassist_index/gotypes && go vet ./... && go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+	cd models/goassist_models/data/licences && go vet ./...
 
 format:
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	gofmt -w index/goassist_index/gotypes
+	gofmt -w index/goassist_index/gotypes models/goassist_models/data/licences
 
 # Newest versions that pyproject.toml allows, without download addresses; llama-cpp-python is pinned in native.py.
 lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/python -m uv pip compile --quiet --universal --no-emit-index-url --no-emit-find-links --no-header \
-	  --no-emit-package llama-cpp-python --extra eval --extra serve --group dev pyproject.toml -o locks/dev.txt
+	  --no-emit-package llama-cpp-python --extra data --extra eval --extra serve --group dev pyproject.toml -o locks/dev.txt
 
 picture: setup
 	$(BIN)/python scripts/demo.py --svg docs/demo.svg
@@ -78,13 +79,16 @@ results: setup
 	$(BIN)/goassist-lsp eval humaneval-x $(MODELS) --out "$(RESULTS)/humaneval-x"
 	$(BIN)/goassist-lsp eval perplexity $(MODELS) --out "$(RESULTS)/perplexity"
 	$(BIN)/goassist-lsp eval lint "$(RESULTS)/infill"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embed]'
+	$(BIN)/goassist-lsp model pull all-minilm-l6-v2
+	$(BIN)/goassist-lsp eval search --dense --out "$(RESULTS)/search"
 	$(MAKE) --no-print-directory page
 
 # The page alone, from finished runs.
 page:
 	$(BIN)/goassist-lsp eval results "$(RESULTS)/infill" ablations="$(RESULTS)/ablations" imports="$(RESULTS)/imports" imports-named="$(RESULTS)/imports-named" \
 	  "$(RESULTS)/typing" typing-540="$(RESULTS)/typing-540" \
-	  "$(RESULTS)/humaneval-x" "$(RESULTS)/perplexity" "$(RESULTS)/infill/lint"
+	  "$(RESULTS)/humaneval-x" "$(RESULTS)/perplexity" "$(RESULTS)/infill/lint" "$(RESULTS)/search"
 
 clean:
 	rm -rf $(VENV)

@@ -1,13 +1,14 @@
 """`bench snippets`: what it is worth to show the model what the index finds, before anything is generated.
 
 At holes of real functions the author's text is scored by the model behind the prompt with and without snippets, by how
-much of the prompt's budget they may take: nats a token, paired, also for slices that need other files. `--out` keeps
-the index's scores of each place, for a gate to be set by.
+much of the prompt's budget they may take: nats a token, paired, also for slices that need other files, for each kind of
+hole, and for gates: only the places where the best snippet fits best. `--out` keeps what came of each place.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from goassist_lsp.indexes import Indexes
 from goassist_lsp.settings import Options, resolve
 from goassist_lsp.types import DocumentSnapshot
 from goassist_models.evaluate.example import Case
-from goassist_models.evaluate.ghost import question
+from goassist_models.evaluate.ghost import GHOST_KINDS, question
 from goassist_models.evaluate.report.statistics import Paired
 from goassist_models.registry import resolve as resolve_model
 
@@ -39,6 +40,8 @@ _INDEX_LIMIT_S = 60.0
 # Parts of the prompt's budget that snippets may take; 0 is the prompt without.
 SHARES = (0.0, 0.125, 0.25, 0.5)
 _SLICES = ("all", "cross-file", "cross-package")
+# Parts of the places that a gate lets through, those with the highest score of their best snippet.
+GATES = (1.0, 0.75, 0.5, 0.25, 0.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +67,26 @@ def run(args: argparse.Namespace) -> int:
     model = resolve_model(args.model)
     found = each_scored(args, model, scored)
     write_lines(args.out or cache_dir() / "bench" / "snippets.jsonl", (asdict(one) for one in found))
-    differences = {(name, share): _compared(_of(found, name), share) for name in _SLICES for share in SHARES[1:]}
+    slices = (*_SLICES, *GHOST_KINDS)
+    differences = {(name, share): _compared(_of(found, name), share) for name in slices for share in SHARES[1:]}
+    gates = [(gate, *gated(found, gate)) for gate in GATES]
     if args.json:
         values = {f"{name} {share}": one.as_json() if one else None for (name, share), one in differences.items()}
-        print_json({"bench": "snippets", "model": model.name, "places": len(found), "shares": values})
+        curve = [
+            {"let_through": gate, "least_score": least, "difference": one.as_json() if one else None}
+            for gate, least, one in ((gate, least, _compared(some, repository.SHARE)) for gate, least, some in gates)
+        ]
+        print_json({"bench": "snippets", "model": model.name, "places": len(found), "shares": values, "gates": curve})
     else:
         rows = [(name, f"{share:.1%}", one.n if one else 0, *cells(one)) for (name, share), one in differences.items()]
         columns = ("holes", "share", "places", "difference", "95 % interval", "better", "worse")
         table(f"Nats a token of the author's text, with snippets less without, {model.name}", columns, rows)
+        curve_rows = [
+            (f"{gate:.0%}", f"{least:.1f}", len(some), *cells(_compared(some, repository.SHARE)))
+            for gate, least, some in gates
+        ]
+        columns = ("let through", "least score", "places", *columns[3:])
+        table(f"The same at {repository.SHARE:.1%}, by the score of the best snippet", columns, curve_rows)
     return 0 if found else 1
 
 
@@ -121,7 +136,13 @@ async def _scored(engine: LlamaEngine, indexes: Indexes, root: Path, case: Case)
 
 
 def _of(found: Sequence[Scored], name: str) -> list[Scored]:
-    return [one for one in found if name == "all" or name in one.case.slices]
+    return [one for one in found if name in ("all", one.case.kind, *one.case.slices)]
+
+
+def gated(found: Sequence[Scored], part: float) -> tuple[float, list[Scored]]:
+    """This part of the places, those with the highest score of their best snippet, and the least of these scores."""
+    ordered = sorted(found, key=lambda one: -max(one.scores, default=0.0))[: math.ceil(part * len(found))]
+    return max(ordered[-1].scores, default=0.0) if ordered else 0.0, ordered
 
 
 def _compared(found: Sequence[Scored], share: float) -> Paired | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goassist_lsp.cli.bench_snippets import SHARES, Scored, _compared, _of, scored
+from goassist_lsp.cli.bench_snippets import SHARES, Scored, _compared, _of, gated, scored
 from goassist_models.engine.sequence import ScoredText
 from goassist_models.infill import InfillPrompt
 from support.examples import case
@@ -56,3 +56,12 @@ def test_the_difference_weighs_places_by_their_tokens() -> None:
     assert compared.difference == pytest.approx((15 + 10 - 30 - 5) / 20)
     assert _of([far, near], "cross-file") == [far]
     assert _of([far, near], "all") == [far, near]
+    assert _of([far, near], far.case.kind) == [one for one in (far, near) if one.case.kind == far.case.kind]
+
+
+def test_a_gate_lets_the_best_fitting_places_through() -> None:
+    places = [Scored(case(n), {}, 1, (float(n), 0.5), ()) for n in range(1, 9)]
+    least, chosen = gated(places, 0.25)
+    assert (least, [one.scores[0] for one in chosen]) == (7.0, [8.0, 7.0])
+    assert gated(places, 1.0)[0] == 1.0
+    assert gated([], 0.5) == (0.0, [])

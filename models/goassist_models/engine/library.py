@@ -66,15 +66,16 @@ def load_ggml() -> Any:
     return importlib.import_module("llama_cpp._ggml").libggml
 
 
-def load_model(library: Any, path: Path, gpu_layers: int | None = None) -> Any:
+def load_model(library: Any, path: Path, gpu_layers: int | None = None, *, vocab_only: bool = False) -> Any:
     """Map the GGUF file at `path` (checked before: see gguf_header) and return the model pointer.
 
     `gpu_layers` go to a graphics processor, None: all; a library that was built without support for any ignores it.
-    A decode that runs there is not ended in its middle by a cancel, but at its end.
+    A decode that runs there is not ended in its middle by a cancel, but at its end. `vocab_only` leaves the weights.
     Raises ModelError when the library does not take the file.
     """
     parameters = library.llama_model_default_params()
     parameters.load_mode = library.LLAMA_LOAD_MODE_MMAP
+    parameters.vocab_only = vocab_only
     if library.llama_supports_gpu_offload():
         parameters.n_gpu_layers = _ALL_LAYERS if gpu_layers is None else gpu_layers
     model = library.llama_model_load_from_file(str(path).encode(), parameters)
