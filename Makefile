@@ -65,7 +65,7 @@ picture: setup
 
 # The published page: every evaluation (hours; what is there already is not asked again), then its tables into the page.
 RESULTS ?= $(or $(GOASSIST_CACHE_DIR),$(HOME)/.cache/goassist)/eval/results
-ABLATIONS := goassist,no names,no fixes,no repair,with facts,types at the end
+ABLATIONS := goassist,no names,no repair,no imports,no second draw,types at the end
 MODELS := --model qwen2.5-coder-0.5b --model qwen2.5-coder-1.5b
 results: setup
 	$(BIN)/goassist-lsp model pull qwen2.5-coder-0.5b
@@ -88,7 +88,7 @@ results: setup
 page:
 	$(BIN)/goassist-lsp eval results "$(RESULTS)/infill" ablations="$(RESULTS)/ablations" imports="$(RESULTS)/imports" imports-named="$(RESULTS)/imports-named" \
 	  "$(RESULTS)/typing" typing-540="$(RESULTS)/typing-540" \
-	  "$(RESULTS)/humaneval-x" "$(RESULTS)/perplexity" "$(RESULTS)/infill/lint" "$(RESULTS)/search"
+	  "$(RESULTS)/humaneval-x" "$(RESULTS)/perplexity" "$(RESULTS)/infill/lint" $(wildcard $(RESULTS)/search)
 
 clean:
 	rm -rf $(VENV)
