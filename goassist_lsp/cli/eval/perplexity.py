@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ async def _measure(run: Run, model: ModelFile, cases: Sequence[Case], forms: Seq
 
     settings, _ = resolve(Options())
     with progress.status(f"loading {model.name}") as status:
-        engine = await LlamaEngine.load(model.path, llama_settings(settings))
+        engine = await LlamaEngine.load(model.path, replace(llama_settings(settings), adapter=model.adapter))
 
         def tell(number: int, case: Case) -> None:
             status.update(f"{model.name}: {number} of {len(cases)}: {case.kind} of {case.function}, {case.file}")

@@ -134,13 +134,15 @@ def _of_file(
         if node.start_byte not in kept:
             continue
         place = Place(Path(file.root or "/") / file.path, source, node, new=False)
+        asked: set[tuple[int, int]] = set()
         for number in range(rules.holes):
             rng = random.Random(_digest(rules.seed, file.name, place.name, node.start_byte, number))
             hole = _hole(place, rng, number, rules)
-            if hole is None:
-                counts["functions without a hole of the kind"] += 1
+            if hole is None or hole[1:] in asked:
+                counts["functions without another hole"] += 1
                 continue
             kind, start, end = hole
+            asked.add((start, end))
             form = rng.choices(list(rules.forms), list(rules.forms.values()))[0]
             try:
                 prompt, learnt = _tokens(words, _prompt(form, place, start, end, build), form, place, start, end)
