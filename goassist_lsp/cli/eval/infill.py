@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         arguments["needs_import"], more = args.needs_import, f"-needs-import-{args.needs_import}"
     out = args.out or cache_dir() / "eval" / f"infill-{args.subset}-{args.limit}-{args.seed}{more}"
     the_run = Run.open(out, "infill", arguments)
-    work, failed = _work(specs, args.limit, args.seed, needs_import=args.needs_import)
+    work, failed = module_work(specs, args.limit, args.seed, needs_import=args.needs_import)
     the_run = the_run.note(failed_modules=failed)
     with tempfile.TemporaryDirectory(prefix="goassist-eval-") as scratch:
         inquiry = Inquiry(the_run, Path(scratch).resolve())
@@ -104,7 +104,7 @@ class ModuleWork:
     cases: list[Case]
 
 
-def _work(
+def module_work(
     specs: Sequence[ModuleSpec], limit: int, seed: int, *, needs_import: ImportNeed | None = None
 ) -> tuple[list[ModuleWork], list[dict[str, str]]]:
     """Cases of each module; modules that cannot be had are named, and the others go on without them."""

@@ -57,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
         args.out or cache_dir() / "eval" / f"perplexity-{args.limit}-{args.seed}", "perplexity", arguments
     )
     for model in models:
-        the_run = asyncio.run(_measure(the_run, model, cases, forms, goroot / "src"))
+        settings, _ = resolve(Options())
+        the_run = asyncio.run(measured(the_run, model, cases, forms, goroot / "src", settings))
     found = figures(the_run, DEFAULT_FORM)
     if args.json:
         print_json({"task": "perplexity", "run": str(the_run.directory), **found})
@@ -79,10 +80,12 @@ def _forms(words: str | None) -> list[str]:
     return [name for name in form_names() if name in wanted]
 
 
-async def _measure(run: Run, model: ModelFile, cases: Sequence[Case], forms: Sequence[str], source_root: Path) -> Run:
+async def measured(
+    run: Run, model: ModelFile, cases: Sequence[Case], forms: Sequence[str], source_root: Path, settings: Settings
+) -> Run:
+    """Score the cases that the run does not hold yet, as served with these settings."""
     from goassist_models.engine.llama import LlamaEngine
 
-    settings, _ = resolve(Options())
     with progress.status(f"loading {model.name}") as status:
         engine = await LlamaEngine.load(model.path, replace(llama_settings(settings), adapter=model.adapter))
 

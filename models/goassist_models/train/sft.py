@@ -55,16 +55,16 @@ def sft(
 
     set_seed(rules.seed)
     model, tokenizer = lora_model(weights, rules)
+    last = get_last_checkpoint(str(out / "checkpoints")) if (out / "checkpoints").is_dir() else None
     trainer: Any = SFTTrainer(
         model=model,
-        args=_arguments(rules, out, len(samples)),
+        args=_arguments(rules, out, begins=last is None),
         train_dataset=_dataset(samples, rules.max_tokens),
         eval_dataset=_dataset(held_out, rules.max_tokens),
         processing_class=tokenizer,
         data_collator=None if rules.packed else padded,
         callbacks=[EarlyStoppingCallback(rules.patience), watch(tell, rules.max_steps)],
     )
-    last = get_last_checkpoint(str(out / "checkpoints")) if (out / "checkpoints").is_dir() else None
     try:
         trainer.train(resume_from_checkpoint=last)
     except (MemoryError, torch.OutOfMemoryError) as error:
@@ -109,7 +109,7 @@ def lora_settings(rules: SftRules) -> dict[str, Any]:
     }
 
 
-def _arguments(rules: SftRules, out: Path, samples: int) -> Any:
+def _arguments(rules: SftRules, out: Path, *, begins: bool) -> Any:
     import torch
     from trl import SFTConfig
 
@@ -127,7 +127,7 @@ def _arguments(rules: SftRules, out: Path, samples: int) -> Any:
         bf16=torch.cuda.is_available(),
         eval_strategy="steps",
         eval_steps=rules.evaluate_every,
-        eval_on_start=True,
+        eval_on_start=begins,
         save_strategy="steps",
         save_steps=rules.evaluate_every,
         save_total_limit=2,
