@@ -111,7 +111,7 @@ results: setup
 page:
 	$(BIN)/goassist-lsp eval results "$(RESULTS)/infill" ablations="$(RESULTS)/ablations" imports="$(RESULTS)/imports" imports-named="$(RESULTS)/imports-named" \
 	  "$(RESULTS)/typing" typing-540="$(RESULTS)/typing-540" \
-	  "$(RESULTS)/humaneval-x" "$(RESULTS)/perplexity" "$(RESULTS)/infill/lint" "$(RESULTS)/search"
+	  "$(RESULTS)/humaneval-x" "$(RESULTS)/perplexity" "$(RESULTS)/infill/lint" $(wildcard $(RESULTS)/search)
 
 clean:
 	rm -rf $(VENV)

@@ -20,7 +20,6 @@ from goassist_lsp.indexes import Indexes
 from goassist_lsp.meaning import model_there
 from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Settings
-from goassist_lsp.stages import Stages
 from goassist_lsp.types import Checker, Completion, DocumentSnapshot, Pace
 from goassist_models.engine import CancelToken, Engine
 from goassist_models.engine.power import Power
@@ -56,7 +55,7 @@ class Assistant:
         self._warmed: set[Path] = set()
         self._loaded_ms: dict[Path, float] = {}
         self._folders: Sequence[Path] = ()
-        self._indexes = Indexes(self._advise, model_there() if Stages().retrieve and Stages().meaning else None)
+        self._indexes = Indexes(self._advise, model_there())
         self._retriever = WorkspaceRetriever(self._indexes)
         self._pipeline = self._made_pipeline(engine) if engine is not None else None
 

@@ -1,6 +1,6 @@
 """The embedding model that finding by meaning uses, when all that it needs is there.
 
-The command line asks for it and says what is missing; the server (app.py) does without.
+The command line asks for it and says what is missing; the server (app.py) does without where something is.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from goassist_lsp.cli import (
     bench_load,
     bench_memory,
     bench_names,
+    bench_serve,
     bench_snippets,
     bench_startup,
     bench_tune,
@@ -23,7 +24,8 @@ from goassist_lsp.cli import (
 
 BENCHES = (
     *(bench_appended, bench_verdicts, bench_names, bench_facts, bench_snippets, bench_check),
-    *(bench_engine, bench_growth, bench_index, bench_dense, bench_load, bench_memory, bench_startup, bench_tune),
+    *(bench_engine, bench_growth, bench_index, bench_dense, bench_load, bench_memory),
+    *(bench_serve, bench_startup, bench_tune),
 )
 
 

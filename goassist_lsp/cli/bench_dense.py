@@ -2,7 +2,7 @@
 
 On made-up vectors, which lie around centres as those of code do, or on those that `eval search --dense` has kept.
 Each size is written and opened as the indexer does it; it is also laid out in inverted lists where that would not be
-done yet, to say what they cost.
+done yet, to say what they cost. With `--embed` also how quickly the model turns a module's pieces into vectors.
 """
 
 from __future__ import annotations
@@ -14,17 +14,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from goassist_index import dense
 from goassist_index.cachedir import cache_dir
 from goassist_index.dense import DenseIndex
-from goassist_index.embed import Matrix
+from goassist_index.embed import Embedder, Matrix
 from goassist_index.errors import ConfigError
+from goassist_index.gotools import download_module
+from goassist_index.refine import DenseTier
+from goassist_index.store import Store
+from goassist_index.update import update_workspace
 from goassist_index.vectors import Numbers, Vectors
 from goassist_lsp import meaning
 from goassist_lsp.cli.bench_report import add_common, milliseconds, print_json, progress, table
 from goassist_models import registry
 from goassist_models.evaluate.metrics import percentile
+from goassist_models.evaluate.modules import named_module
 
 COUNTS = (10_000, 50_000, 100_000)
 _DIMENSIONS = 384
@@ -33,6 +39,7 @@ _SPREAD = 0.8
 _QUERIES = 200
 _QUERY_NOISE = 0.5
 _AT = 10
+_EMBEDDED_QUERIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +58,27 @@ class Measured:
     search_p95_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What turning a module's pieces into vectors takes; `all_minutes` is reckoned from the rate of those embedded."""
+
+    pieces: int
+    embedded: int
+    load_s: float
+    pieces_a_second: float
+    all_minutes: float
+    query_p50_ms: float
+    memory_mb: float
+
+
 def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the bench to `bench`."""
     parser = names.add_parser(
         "dense", help="how quickly vectors are searched, and how much of an exact search is found"
     )
     parser.add_argument("--count", type=int, action="append", metavar="N", help="so many made-up vectors; repeatable")
+    parser.add_argument("--embed", metavar="MODULE@VERSION|DIR", help="only how quickly pieces of this are embedded")
+    parser.add_argument("--pieces", type=int, default=200, help="of how many (default 200)")
     parser.add_argument("--kept", action="store_true", help="also the vectors that `eval search --dense` has kept")
     add_common(parser)
     parser.set_defaults(run=run)
@@ -66,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
     """Exit status 0 when measured. Raises ConfigError without FAISS, or where no vectors are kept."""
     if not dense.available():
         raise ConfigError("vectors are searched with FAISS", cure="Install goassist-lsp[embed]")
+    if args.embed is not None:
+        return _embed(args)
     sets = {f"made up, {count:,}": made_up(count, args.seed) for count in args.count or ([] if args.kept else COUNTS)}
     if args.kept:
         sets["kept"] = kept()
@@ -92,6 +116,65 @@ def run(args: argparse.Namespace) -> int:
         )
         table("Vectors, one thread", columns, [_row(name, one) for name, some in found.items() for one in some])
     return 0
+
+
+def _embed(args: argparse.Namespace) -> int:
+    spec = named_module(args.embed)
+    directory = download_module(spec.path, spec.version) if spec.version else Path(spec.path)
+    with progress.status(f"{spec.name}: embedding"):
+        one = embedded(directory, meaning.embedder(), args.pieces)
+    if args.json:
+        print_json({"bench": "dense", "module": spec.name, **asdict(one)})
+    else:
+        columns = (
+            "module",
+            "pieces",
+            "embedded",
+            "load s",
+            "pieces a second",
+            "all, minutes",
+            "query p50 ms",
+            "peak MB",
+        )
+        rest = (f"{one.load_s:.1f}", f"{one.pieces_a_second:.1f}", f"{one.all_minutes:.0f}")
+        row = (
+            spec.name,
+            f"{one.pieces:,}",
+            one.embedded,
+            *rest,
+            milliseconds(one.query_p50_ms),
+            f"{one.memory_mb:.0f}",
+        )
+        table("Pieces as vectors, one thread at the least priority", columns, [row])
+    return 0
+
+
+def embedded(directory: Path, embedder: Embedder, count: int) -> Embedded:
+    """Have about `count` pieces of a module embedded. Raises IndexUnavailable."""
+    with tempfile.TemporaryDirectory(prefix="goassist-dense-") as scratch, Store(Path(scratch)) as store:
+        update_workspace(store, directory.resolve())
+        tier = DenseTier(store, embedder)
+        try:
+            tier.refresh(store.live_units())
+            begun = time.perf_counter()
+            tier.asked("load the model").result()
+            load_s = time.perf_counter() - begun
+            begun, done = time.perf_counter(), 0
+            while done < count and (batch := tier.next_batch()) is not None:
+                tier.keep(batch)
+                done += len(batch.numbers)
+            rate = done / max(time.perf_counter() - begun, 1e-9)
+            queries_ms = []
+            for number in range(_EMBEDDED_QUERIES):
+                begun = time.perf_counter()
+                tier.asked(f"reads the file number {number} and returns what it holds").result()
+                queries_ms.append((time.perf_counter() - begun) * 1e3)
+            memory = max((child.memory_info().rss for child in psutil.Process().children()), default=0)
+            pieces = tier.coverage.pieces
+        finally:
+            tier.close()
+    p50_ms = percentile(queries_ms, 50) or 0.0
+    return Embedded(pieces, done, load_s, rate, pieces / max(rate, 1e-9) / 60, p50_ms, memory / 1e6)
 
 
 def measured(numbers: Numbers, vectors: Matrix, seed: int, flat_up_to: int | None = None) -> Measured:

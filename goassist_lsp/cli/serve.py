@@ -15,8 +15,6 @@ from goassist_index.errors import ConfigError
 from goassist_lsp.settings import Options, Settings, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from goassist_lsp.http.service import Service
     from goassist_lsp.http.trials import Trials
     from goassist_models.chat import ChatTemplate
@@ -146,12 +144,14 @@ async def _service(args: argparse.Namespace) -> Service:
     from goassist_lsp.http.keys import Keys
     from goassist_lsp.http.service import ServeLimits, Service
     from goassist_lsp.http.workspaces import Workspaces
+    from goassist_models.engine.openai import OpenAIEngine
 
     settings = _settings(args)
     keys = Keys.read(args.keys) if args.keys is not None else None
     workspaces = Workspaces.of(args.workspace)
     trials = _trials(args)
-    engine, tokens, template, probe = await _engine(args, settings)
+    engine, tokens, template = await _engine(args, settings)
+    remote = engine if isinstance(engine, OpenAIEngine) else None
     # While some are checked others can generate: so more are let in than the batch holds.
     at_once = args.backend_at_once if args.backend else 2 * args.slots
     service = Service(
@@ -165,7 +165,8 @@ async def _service(args: argparse.Namespace) -> Service:
         template=template,
         tokens=tokens,
         log_prompts=args.log_prompts,
-        probe=probe,
+        probe=remote.reach if remote is not None else None,
+        embed=remote.embed if remote is not None else None,
     )
     service.hosts |= {args.host.lower()}
     return service
@@ -195,10 +196,8 @@ def _trials(args: argparse.Namespace) -> Trials | None:
     return Trials.allowed(args.test_timeout)
 
 
-async def _engine(
-    args: argparse.Namespace, settings: Settings
-) -> tuple[Engine, InfillTokens, ChatTemplate | None, Callable[[], Awaitable[None]] | None]:
-    """The engine, its model's infill tokens and chat template, and what asks whether it can be reached."""
+async def _engine(args: argparse.Namespace, settings: Settings) -> tuple[Engine, InfillTokens, ChatTemplate | None]:
+    """The engine, and its model's infill tokens and chat template."""
     from goassist_models.chat import CHATML, ChatTemplate
     from goassist_models.infill import DEFAULT_FAMILY, FAMILIES, tokens_of
 
@@ -206,7 +205,7 @@ async def _engine(
         from goassist_models.engine.openai import OpenAIEngine
 
         remote = OpenAIEngine(args.backend, model=settings.model, at_once=args.backend_at_once)
-        return remote, FAMILIES[DEFAULT_FAMILY], ChatTemplate(CHATML), remote.reach
+        return remote, FAMILIES[DEFAULT_FAMILY], ChatTemplate(CHATML)
     from goassist_lsp.app import llama_settings
     from goassist_models.engine.batched import BatchedEngine
     from goassist_models.gguf_header import read_header
@@ -216,4 +215,4 @@ async def _engine(
     header = await asyncio.to_thread(read_header, path)
     batched = replace(llama_settings(settings), n_ctx=args.context, sequences=args.slots)
     engine = await BatchedEngine.load(path, batched)
-    return engine, tokens_of(header), ChatTemplate.of(header), None
+    return engine, tokens_of(header), ChatTemplate.of(header)

@@ -9,22 +9,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from goassist_lsp.http.endpoints import (
+    chat_completions,
     completions,
+    embeddings,
     healthz,
     metrics,
     models,
+    openapi,
     readyz,
 )
 from goassist_lsp.http.errors import api_error
 from goassist_lsp.http.gate import Gate
 from goassist_lsp.http.service import Service
 
-_OF_A_SERVICE = (completions, models, readyz, metrics)
+_OF_A_SERVICE = (completions, chat_completions, embeddings, models, readyz, metrics)
 
 
 def application(service: Service) -> Starlette:
     """The ASGI application of one server."""
-    routes = [healthz.route(), *(endpoint.route(service) for endpoint in _OF_A_SERVICE)]
+    routes = [healthz.route(), *openapi.routes(), *(endpoint.route(service) for endpoint in _OF_A_SERVICE)]
     return Starlette(
         routes=routes,
         middleware=[Middleware(Gate, service=service)],

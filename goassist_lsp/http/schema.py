@@ -99,7 +99,8 @@ class GoParameters(Sampling):
         ),
     )
     attempts: int = field(
-        default=4, metadata=about("With `test_pattern`: how many candidates are tried at most.", low=1, high=32)
+        default=4,
+        metadata=about("How many are tried: candidates with tests, chats with the compiler.", low=1, high=32),
     )
     workspace: str | None = field(
         default=None, metadata=about("One of the workspaces that the server was started with.")

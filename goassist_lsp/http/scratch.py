@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _GO_MOD = "module goassist.local/scratch\n\ngo 1.23\n"
-_CLAUSE = "package main\n\n"
-_HAS_CLAUSE = re.compile(r"^package\s+\w+", re.MULTILINE)
+_MAIN = "package main"
+_CLAUSE = re.compile(r"^package\s+\w+", re.MULTILINE)
 
 
 class Scratch:
@@ -32,7 +32,7 @@ class Scratch:
         if not self._free:
             directory = self.root / f"p{self._made}"
             directory.mkdir()
-            (directory / "main.go").write_text(_CLAUSE)
+            (directory / "main.go").write_text(f"{_MAIN}\n")
             self._free.append(directory / "main.go")
             self._made += 1
         path = self._free.pop()
@@ -46,6 +46,18 @@ class Scratch:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def as_file(prefix: str) -> str:
-    """What has to stand before a text to make it a file: a package clause, where it has none."""
-    return "" if _HAS_CLAUSE.search(prefix) else _CLAUSE
+def as_file(text: str, path: Path) -> str:
+    """What has to stand before a text to make it the file at `path`: a package clause, where it has none."""
+    if _CLAUSE.search(text):
+        return ""
+    try:
+        there = _CLAUSE.search(path.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        there = None
+    return f"{there.group() if there else _MAIN}\n\n"
+
+
+def end_of_clause(text: str) -> int:
+    """Where a file's package clause ends; 0 where it has none."""
+    found = _CLAUSE.search(text)
+    return found.end() if found else 0

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from goassist_index.errors import IndexUnavailable, SourceError
 from goassist_index.search import Snippet
@@ -17,6 +18,7 @@ from goassist_lsp.context.retrieve import WorkspaceRetriever
 from goassist_lsp.http.admission import Admission
 from goassist_lsp.http.checked import Place
 from goassist_lsp.http.errors import ApiError
+from goassist_lsp.http.isolated import IsolatedChecker
 from goassist_lsp.http.keys import Keys
 from goassist_lsp.http.metrics import Metrics
 from goassist_lsp.http.schema import GoParameters
@@ -64,6 +66,8 @@ class Service:
     log_prompts: bool = False
     # Asked whether a model that runs elsewhere can be reached. Raises ModelError.
     probe: Callable[[], Awaitable[None]] | None = None
+    # Hands a request for embeddings on to where they are made. Raises ModelError.
+    embed: Callable[[dict[str, Any]], Awaitable[Any]] | None = None
     # Names that this server may be called by where it has no keys; nothing else is answered then.
     hosts: frozenset[str] = frozenset({"localhost", "127.0.0.1", "::1"})
     # Set when a server that stops waits no longer for what is under way.
@@ -79,7 +83,7 @@ class Service:
         """Start the type service and the indexes. Raises CheckerUnavailable without a Go toolchain."""
         if self.checker is None:
             self._types = TypeChecker(loading_limit_s=_LOADING_LIMIT_S, import_budget_s=_IMPORT_BUDGET_S)
-            self.checker = self._types
+            self.checker = IsolatedChecker(self._types, tuple(self.workspaces.roots.values()))
             await self._types.set_folders((self.scratch.root, *self.workspaces.roots.values()))
         if self.workspaces.roots and self.settings.index:
             self._indexes = Indexes(lambda error: log.warning("%s", error))
@@ -138,7 +142,7 @@ class Service:
             if getattr(asked, name) is not None:
                 raise ApiError(400, f"`{name}` needs a `workspace`", param=name)
         with self.scratch.file() as path:
-            yield Place.of(path, prompt + suffix, len(prompt), as_file(prompt))
+            yield Place.of(path, prompt + suffix, len(prompt), as_file(prompt, path))
 
     def _in_workspace(self, asked: GoParameters, prompt: str, suffix: str) -> Place:
         path = self.workspaces.file(asked.workspace, asked.file)

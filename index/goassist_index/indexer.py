@@ -1,4 +1,4 @@
-"""The indexer: a process of low priority that keeps one workspace's index up to date and answers from it.
+"""The indexer: a process of the least priority that keeps one workspace's index up to date and answers from it.
 
 `python -m goassist_index.indexer ROOT [MODEL]`, spoken to in JSON lines by workspaceindex.py. What takes long is done
 here, so that the process in which the model runs loses neither time nor memory to it. It ends when its input does.
@@ -6,8 +6,9 @@ here, so that the process in which the model runs loses neither time nor memory 
 Requests: `update` (all of it; events `progress` tell how far it is), `stop` (ends an update between two folders),
 `saved` (paths of files on disk), `search`, `stats`. While an update runs, searches are answered between two folders.
 
-With MODEL (an EmbeddingModel as JSON) pieces are embedded too while nobody types (`typing` tells, and is not answered)
-and nothing else is to be done. What that needs and is not there costs no more than that: an event `degraded` says why.
+With MODEL (an EmbeddingModel as JSON) pieces are embedded too, in workspaces where somebody has begun with it (`index
+--dense`), while nobody types (`typing` tells, and is not answered) and nothing else is to be done. What that needs and
+is not there costs no more than that: an event `degraded` says why.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from goassist_index.errors import GoassistError, IndexBusy, IndexCorrupt, IndexUnavailable
 from goassist_index.priority import yield_disk, yield_to_others
-from goassist_index.search import Searcher
-from goassist_index.store import Store, store_folder
+from goassist_index.search import WORDS_ALONE, Searcher, weights_for
+from goassist_index.store import VECTORS_FILE, Store, store_folder
 from goassist_index.update import update_file, update_workspace
 
 if TYPE_CHECKING:
@@ -47,15 +48,16 @@ _WRITING_LOOK_S = 0.5
 # Another process may be writing the index, such as the indexer of a second editor: how long one try waits for it.
 _LOCK_TRY_S = 0.25
 
-if sys.platform != "win32":
-    import resource
-
 _Message = dict[str, Any]
 _T = TypeVar("_T")
 
 
 class Indexer:
-    """Answers one message after the other. `tell` writes a message to whoever asked."""
+    """Answers one message after the other. `tell` writes a message to whoever asked.
+
+    `give_way` is called once, before anything that takes long. A search that comes first is answered before: loading
+    an index that is there takes a third of a second, and seconds on a busy machine for whoever gives way to all.
+    """
 
     def __init__(
         self,
@@ -63,8 +65,10 @@ class Indexer:
         messages: queue.SimpleQueue[_Message | None],
         tell: Callable[[_Message], None],
         embedder: Embedder | None = None,
+        give_way: Callable[[], None] = lambda: None,
     ) -> None:
         self._root = root
+        self._give_way: Callable[[], None] | None = give_way
         self._embedder = embedder
         self._tier: DenseTier | None = None
         self._batch: Batch | None = None
@@ -102,9 +106,17 @@ class Indexer:
                 continue
             if message is None:
                 break
+            if message.get("method") != "search":
+                self._yield()
             self._answer(message)
+            self._yield()
         if self._tier is not None:
             self._tier.close()
+
+    def _yield(self) -> None:
+        give_way, self._give_way = self._give_way, None
+        if give_way is not None:
+            give_way()
 
     def _answer(self, message: _Message) -> None:
         reply: _Message = {"id": message.get("id")}
@@ -193,12 +205,15 @@ class Indexer:
     def _ready(self) -> Searcher:
         """What answers, as up to date as the index is."""
         store = self._opened()
-        if self._tier is None and self._embedder is not None:
+        if self._tier is None and self._embedder is not None and (store.folder / VECTORS_FILE).is_file():
+            self._searcher = None
             try:
                 # Only who embeds needs these: whoever searches by words starts without them.
                 from goassist_index.refine import DenseTier
 
                 self._tier = DenseTier(store, self._embedder)
+                if self._tier.rebuilt:
+                    self._tell({"method": "rebuilt", "params": {"message": self._tier.rebuilt}})
             except (ImportError, IndexUnavailable) as error:
                 self._degraded(error)
         if self._searcher is None:
@@ -220,7 +235,7 @@ class Indexer:
 
     def _vector(self, query: str) -> Matrix | None:
         """The query's, if the model has it in time: it may be loading, or at work on a batch."""
-        if self._tier is None or not self._tier.coverage.embedded:
+        if self._tier is None or weights_for(query) == WORDS_ALONE or not self._tier.coverage.embedded:
             return None
         self._embedded_s = time.monotonic()
         try:
@@ -287,15 +302,27 @@ class Indexer:
         import psutil
 
         files, chunks, disk_bytes = self._opened().counts()
-        memory = psutil.Process().memory_info()
-        if sys.platform == "win32":
-            peak = memory.peak_wset
-        else:
-            # Kilobytes, on macOS bytes.
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        held = {"memory_bytes": memory.rss, "peak_bytes": peak, "pid": os.getpid()}
+        process = psutil.Process()
+        memory, times = process.memory_info(), process.cpu_times()
+        held = {"memory_bytes": memory.rss, "peak_bytes": _peak_bytes(memory), "pid": os.getpid()}
         dense = asdict(self._tier.coverage) if self._tier is not None else None
-        return {"files": files, "chunks": chunks, "disk_bytes": disk_bytes, "dense": dense, **held}
+        spent = {"cpu_s": times.user + times.system}
+        return {"files": files, "chunks": chunks, "disk_bytes": disk_bytes, "dense": dense, **held, **spent}
+
+
+def _peak_bytes(memory: Any) -> int:
+    """The most memory that this process has had at once. Linux tells it of the program that runs, whatever ran before.
+
+    `memory`: what psutil tells of it now.
+    """
+    if sys.platform == "win32":
+        return int(memory.peak_wset)
+    if sys.platform == "linux":
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:"))
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes, on macOS
 
 
 def read_messages(source: BinaryIO, messages: queue.SimpleQueue[_Message | None]) -> None:
@@ -309,7 +336,6 @@ def read_messages(source: BinaryIO, messages: queue.SimpleQueue[_Message | None]
 
 def main() -> int:
     """Serve standard input and output."""
-    yield_to_others()
     messages: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
     threading.Thread(target=read_messages, args=(sys.stdin.buffer, messages), daemon=True).start()
 
@@ -318,7 +344,7 @@ def main() -> int:
         sys.stdout.flush()
 
     try:
-        Indexer(Path(sys.argv[1]), messages, tell, _embedder(*sys.argv[2:3])).run()
+        Indexer(Path(sys.argv[1]), messages, tell, _embedder(*sys.argv[2:3]), yield_to_others).run()
     except BrokenPipeError:
         return 1  # who asked is gone
     return 0

@@ -68,6 +68,7 @@ class DenseTier:
         self._numbers_of: dict[int, list[int]] = {}
         self._waiting: list[int] = []
         self._waiting_for: frozenset[str] | None = None
+        self._under_way: set[int] = set()
         self._lock = FileLock(store.folder / "refine.lock", timeout=0)
         self._writing: threading.Thread | None = None
         self._write_failed: IndexUnavailable | None = None
@@ -136,7 +137,8 @@ class DenseTier:
             stored = numbers = np.empty(0, dtype=np.int64)
             vectors = np.empty((0, self._embedder.dimensions), dtype=np.float32)
         self._index.add(numbers, vectors)
-        self._waiting = wanted[~np.isin(wanted, stored)].tolist()
+        waiting = wanted[~np.isin(wanted, stored)].tolist()
+        self._waiting = [number for number in waiting if number not in self._under_way]
         self._waiting_for = None
 
     @property
@@ -165,10 +167,12 @@ class DenseTier:
                 numbers.append(number)
                 texts.append(passage(stored.piece))
                 size += len(texts[-1])
-        return Batch(tuple(numbers), self._embedder.embed(texts)) if texts else self.next_batch(near)
+        self._under_way.update(numbers)
+        return Batch(tuple(numbers), self._embedder.embed(texts)) if texts else None
 
     def keep(self, batch: Batch) -> None:
         """Keep what the embedder made of a batch, and have it found. Raises what the embedder raised."""
+        self._under_way.difference_update(batch.numbers)
         vectors = batch.vectors.result()
         self._vectors.put(batch.numbers, vectors)
         living = [row for row, number in enumerate(batch.numbers) if number in self._places]

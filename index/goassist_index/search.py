@@ -44,7 +44,11 @@ _TEST_WEIGHT = 0.5
 _TEST_COSINE = 0.1
 _TELLING_CHARS = 4
 # What the two rankings count when they are joined: words, and meaning. Set by the same.
-WEIGHTS = (1.0, 0.5)
+JOINED = (1.0, 0.5)
+WORDS_ALONE = (1.0, 0.0)
+# Code is found by the names in it; a model of prose only adds noise (docs/decisions/0009).
+_CODE = re.compile(r"[{}]|:=|==|!=|&&|\|\|")
+_LEAST_PROSE_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +169,13 @@ class Searcher:
         known: str = "",
         kinds: Sequence[Kind] = (),
         vector: Matrix | None = None,
-        weights: tuple[float, float] = WEIGHTS,
+        weights: tuple[float, float] | None = None,
     ) -> list[Snippet]:
         """At most `k` snippets for `query`, best first: each symbol once, no near-duplicates.
 
         What stands in `known` already (a prompt, the current file) is left out. `kinds` limits what is found. `vector`
-        is the query's, from the dense tier (`asked`): what is near it counts too, by `weights` of words and meaning.
+        is the query's, from the dense tier (`asked`): what is near it counts too, by `weights` of words and meaning,
+        which are those of `weights_for` unless given.
         """
         asked = words(query)
         if k <= 0 or not asked:
@@ -179,7 +184,7 @@ class Searcher:
         chosen: list[Snippet] = []
         bags: list[frozenset[str]] = []
         symbols: set[tuple[str, str, str]] = set()
-        for hit, stored in self._found(asked, k, vector, weights):
+        for hit, stored in self._found(asked, k, vector, weights or weights_for(query)):
             piece = stored.piece
             # A method's file says which of two packages of one folder it is in.
             symbol = (stored.package, piece.package_name, piece.symbol)
@@ -204,7 +209,7 @@ class Searcher:
         """Pieces that are there still, best first; ties by place, however the index came to be."""
         limit = max(_LEAST_RANKED, k * _SPARE)
         worded = self._weighed(self._ranking.best(asked, limit), factor=_TEST_WEIGHT)
-        if vector is None or self._dense is None:
+        if vector is None or self._dense is None or weights == WORDS_ALONE:
             return worded
         meant = self._weighed(self._dense.ranked(vector, limit), less=_TEST_COSINE)
         stored = {(hit.unit, hit.number): piece for hit, piece in (*worded, *meant)}
@@ -232,6 +237,12 @@ class Searcher:
         stored = self._store.piece(hit.unit, hit.number)
         hidden = stored is not None and stored.path in self._buffers and stored.piece.kind != "package"
         return None if hidden else stored
+
+
+def weights_for(query: str) -> tuple[float, float]:
+    """What words and meaning count: both for a question in prose, words alone for names and code."""
+    prose = len(query.split()) >= _LEAST_PROSE_WORDS and not _CODE.search(query)
+    return JOINED if prose else WORDS_ALONE
 
 
 def _snippet(stored: StoredPiece, hit: Hit) -> Snippet:

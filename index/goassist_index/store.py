@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from goassist_index.cachedir import cache_dir
-from goassist_index.chunk import CHUNKS_VERSION, Piece
+from goassist_index.chunk import CHUNKS_VERSION, DIGEST_BYTES, Piece
 from goassist_index.errors import IndexBusy, IndexUnavailable
 from goassist_index.fileset import Stat
 from goassist_index.postings import POSTINGS_VERSION
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _SCHEMA_VERSION = 2
 # Everything that stored content follows from beside the source itself.
 CONTENT_VERSION = f"{CHUNKS_VERSION}.{POSTINGS_VERSION}.{SECRETS_VERSION}.{WORDS_VERSION}"
+# In the folder of a store whose pieces are embedded too; see vectors.py.
+VECTORS_FILE = "vectors.sqlite"
 _APPLICATION_ID = 0x60A55157
 _LOCK_TIMEOUT_S = 10.0
 _PIECE_BITS = 16
@@ -278,12 +280,15 @@ class Store:
             yield unit, row[0], row[1], row[2]
 
     def digests(self, units: Iterable[int]) -> Iterator[tuple[int, bytes]]:
-        """(unit, 16 bytes for each of its pieces: its digest) of these units."""
+        """(unit, the digests of its pieces, DIGEST_BYTES each) of these units. Raises IndexCorrupt."""
         for unit in units:
             with self._told():
-                row = self._db.execute("SELECT digests FROM units WHERE id=?", (unit,)).fetchone()
-            if row is not None:
-                yield unit, row[0]
+                row = self._db.execute("SELECT pieces, digests FROM units WHERE id=?", (unit,)).fetchone()
+            if row is None:
+                continue  # swept by another process since
+            if len(row[1]) != row[0] * DIGEST_BYTES:
+                raise damaged("a digest is missing", self.path)
+            yield unit, row[1]
 
     def folders(self) -> dict[int, str]:
         """A folder that each unit is used in, of those that are used."""

@@ -15,16 +15,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
+from goassist_index.chunk import DIGEST_BYTES
 from goassist_index.embed import Matrix
 from goassist_index.sqlitefile import all_or_nothing, connect, damaged, is_damage, told
+from goassist_index.store import VECTORS_FILE
 
 Numbers = NDArray[np.int64]
 
 _APPLICATION_ID = 0x60A55158
 _SCHEMA_VERSION = 1
-_DIGEST_BYTES = 16
 _CHECKSUM_BYTES = 4
 # Vectors of what is gone are kept for a switch back, up to as many as there are living ones and this.
 _SPARE = 5000
@@ -37,11 +39,11 @@ CREATE TABLE vectors(number INTEGER PRIMARY KEY, vector BLOB NOT NULL);
 
 
 def numbers_of(digests: bytes) -> Numbers:
-    """The numbers of pieces from their digests of 16 bytes each, one behind the other.
+    """The numbers of pieces from their digests, one behind the other.
 
     63 bits of each: of a million pieces two share a number once in twenty million workspaces.
     """
-    halves = np.frombuffer(digests, dtype="<i8").reshape(-1, _DIGEST_BYTES // 8)[:, 0]
+    halves = np.frombuffer(digests, dtype="<i8").reshape(-1, DIGEST_BYTES // 8)[:, 0]
     return (halves & np.int64(0x7FFF_FFFF_FFFF_FFFF)).astype(np.int64)
 
 
@@ -54,11 +56,11 @@ class Vectors:
 
     def __init__(self, folder: Path, space: str, dimensions: int) -> None:
         """Open the file in `folder`, which is there; made anew when it is damaged or of another space or version."""
-        self.path = folder / "vectors.sqlite"
+        self.path = folder / VECTORS_FILE
         self.dimensions = dimensions
         self.rebuilt = ""
         self._space = f"{space} {dimensions}"
-        with told(self.path):
+        with told(self.path), FileLock(folder / "vectors.lock", mode=0o600):
             problem = self._connect()
             if problem is not None:
                 self.rebuilt = problem

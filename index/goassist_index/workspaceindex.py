@@ -163,5 +163,7 @@ class WorkspaceIndex:
     def _event(self, method: str, params: Any) -> None:
         if method == "progress" and self._progress is not None:
             self._progress(params["done"], params["total"], params["path"])
+        elif method == "rebuilt":
+            log.warning("what was embedded of %s was %s: made anew", self.root, params["message"])
         elif method == "degraded":
             log.warning("%s is searched by words alone: %s", self.root, params["message"])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +268,27 @@ def test_answer_is_checked_in_its_workspace(client: OpenAI, root: Path) -> None:
     assert "undefined: Thrice" in told["reason"]
 
 
+def test_what_one_request_has_not_saved_is_not_there_for_the_next(client: OpenAI, root: Path) -> None:
+    others = "package sums\n\nfunc Thrice(a int) int {\n\t"
+    more = {"workspace": "sums", "file": "twice.go"}
+    assert one(client, others, "\n}\n", "return 3 * a", **more)[1]["verdict"] == "ok"
+    assert in_workspace(client, root, "return Twice(a)")[1]["verdict"] == "ok"
+    assert "undefined: Thrice" in in_workspace(client, root, "return Thrice(a)")[1]["reason"]
+
+
+def test_requests_at_once_in_one_package_do_not_see_each_other(client: OpenAI, root: Path) -> None:
+    def ask(number: int) -> Any:
+        file, name = f"new{number}.go", f"New{number}"
+        text = f"package sums\n\nfunc {name}() int {{ return 1 }}\n\nfunc Use{number}() int {{\n\t"
+        other = f"New{(number + 1) % 4}"
+        mine = one(client, text, "\n}\n", f"return {name}() + Twice(1)", workspace="sums", file=file)
+        theirs = one(client, text, "\n}\n", f"return {other}()", workspace="sums", file=file)
+        return mine[1]["verdict"], theirs[1]["verdict"]
+
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(ask, [0, 1, 2, 3] * 3)) == {("ok", "error")}
+
+
 def test_offset_is_a_place_in_the_file_on_disk(client: OpenAI, root: Path) -> None:
     path = root / "placed.go"
     text = 'package sums\n\n// é\nfunc Placed() int {\n\t\n}\n//fake {"say": ["return Twice(2)"]}\n'
@@ -366,11 +389,14 @@ def test_workspace_stays_as_it_was(client: OpenAI, root: Path) -> None:
     ],
 )
 def test_escapes_are_refused_and_the_server_lives(client: OpenAI, root: Path, test: str, said: str) -> None:
-    text, told, _ = in_workspace(client, root, "return a + b", test_pattern=f"^{test}$", attempts=1)
+    mark = secrets.token_hex(8)  # on the command line of all that runs
+    text, told, _ = in_workspace(client, root, "return a + b", test_pattern=f"^{test}$|{mark}", attempts=1)
     assert (text, told["tests"]["status"]) == ("", "failed")
     assert said in told["tests"]["detail"]
     assert SECRET not in json.dumps(told)
     assert one(client, ALONE, "\n}\n", "return a")[0] == "return a"
+    left = [p.pid for p in psutil.process_iter(["cmdline"]) if mark in " ".join(p.info["cmdline"] or ())]
+    assert left == [], "somebody goes on after the tests' end"
 
 
 def test_modules_from_elsewhere_on_the_machine_are_not_compiled_in(client: OpenAI, replaced: Path) -> None:
@@ -420,8 +446,3 @@ def test_parameters_that_do_not_go_together_are_refused(
     with pytest.raises(openai.BadRequestError) as refused:
         one(client, ALONE, "\n}\n", "return a", **more)
     assert refused.value.param == param
-
-
-def test_no_orphans_are_left_by_tests() -> None:
-    left = [p for p in psutil.process_iter(["cmdline"]) if "goassist.test" in " ".join(p.info["cmdline"] or ())]
-    assert [process.pid for process in left] == []

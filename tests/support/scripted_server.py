@@ -96,7 +96,7 @@ def _said(asked: dict[str, Any], number: int) -> Iterator[str]:
 
 
 async def _engine(args: argparse.Namespace, settings: Settings) -> tuple[Any, ...]:
-    return ScriptedEngine(), TOKENS, ChatTemplate(CHATML), None
+    return ScriptedEngine(), TOKENS, ChatTemplate(CHATML)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +34,15 @@ class SentenceTransformer:
         assert normalize_embeddings and self.max_seq_length == 7
         nice = os.nice(0) if os.name == "posix" else 0
         return numpy.array([[len(text), text.startswith("ask: "), nice] for text in texts])
+"""
+
+ASKING = """
+import time
+from goassist_index.embed import EmbeddingModel, WorkerEmbedder
+embedder = WorkerEmbedder(EmbeddingModel("tiny", "/models/tiny", 3, 7, "ask: ", ""))
+embedder.embed(["a"]).result()
+print(embedder._worker.pid, flush=True)
+time.sleep(600)
 """
 
 
@@ -88,6 +100,16 @@ def test_a_worker_that_ends_over_a_text_takes_nothing_else_along(embedder: Worke
     with pytest.raises(IndexUnavailable, match="out of memory"):
         embedder.embed(["exit"]).result(WAIT_S)
     assert embedder.embed(["a"]).result(WAIT_S)[0, 0] == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
+def test_the_model_ends_with_the_process_that_asks_it(packages: None) -> None:
+    with subprocess.Popen([sys.executable, "-c", ASKING], stdout=subprocess.PIPE) as asking:
+        assert asking.stdout is not None
+        worker = psutil.Process(int(asking.stdout.readline()))
+        assert worker.is_running()
+        asking.kill()
+    worker.wait(WAIT_S)
 
 
 def test_without_the_extra_it_is_said_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

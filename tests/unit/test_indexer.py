@@ -16,6 +16,9 @@ from goassist_index import indexer as idle
 from goassist_index.embed import FakeEmbedder, Matrix
 from goassist_index.errors import IndexUnavailable
 from goassist_index.indexer import Indexer
+from goassist_index.refine import DenseTier
+from goassist_index.store import Store, store_folder
+from goassist_index.vectors import Vectors
 from support.workspaces import lay_out
 
 WAIT_S = 30.0
@@ -60,9 +63,17 @@ class Spoken:
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GOASSIST_CACHE_DIR", str(tmp_path / "cache"))
     return lay_out(tmp_path / "shop")
+
+
+@pytest.fixture
+def root(plain: Path, fake: FakeEmbedder) -> Path:
+    """A workspace where `index --dense` was begun with."""
+    with Store(store_folder(plain)) as store:
+        Vectors(store.folder, fake.space, fake.dimensions).close()
+    return plain
 
 
 @pytest.fixture
@@ -93,6 +104,8 @@ def test_what_is_indexed_is_embedded_when_nothing_else_is_to_be_done(spoken: Spo
     before = fake.asked
     assert spoken.symbols("change an amount at a rate of today")[0] == "ConvertCurrency"
     assert fake.asked == before + 1  # the query
+    assert spoken.symbols("func f() { return ConvertCurrency() }")[0] == "ConvertCurrency"
+    assert fake.asked == before + 1  # code is found by its words
 
 
 def test_nothing_is_embedded_while_somebody_types(spoken: Spoken, fake: FakeEmbedder, root: Path) -> None:
@@ -100,6 +113,23 @@ def test_nothing_is_embedded_while_somebody_types(spoken: Spoken, fake: FakeEmbe
     spoken.ask("update")
     spoken.symbols("a cart")
     assert (spoken.embedded()[0], fake.asked) == (0, 0)
+
+
+def test_nothing_is_embedded_where_nobody_began_with_it(plain: Path, fake: FakeEmbedder) -> None:
+    spoken = Spoken(plain, fake)
+    try:
+        spoken.ask("update")
+        assert spoken.symbols("change an amount at a rate of today")
+        assert (spoken.embedded(), fake.asked) == ((0, 0), 0)
+        with Store(store_folder(plain)) as store:
+            tier = DenseTier(store, FakeEmbedder())
+            tier.refresh(store.live_units())
+            tier.refine()
+            tier.close()
+        spoken.symbols("change an amount at a rate of today")
+        assert spoken.embedded()[0] > 0  # begun with, by another process
+    finally:
+        spoken.close()
 
 
 def test_what_is_saved_is_embedded_too_and_nothing_else_again(

@@ -10,10 +10,11 @@ import pytest
 from filelock import FileLock
 
 from goassist_index.embed import FakeEmbedder
+from goassist_index.errors import IndexCorrupt
 from goassist_index.fusion import joined
 from goassist_index.postings import Hit
 from goassist_index.refine import DenseTier
-from goassist_index.search import Searcher
+from goassist_index.search import JOINED, WORDS_ALONE, Searcher, weights_for
 from goassist_index.store import Store
 from goassist_index.update import update_file, update_workspace
 from support.workspaces import lay_out
@@ -191,3 +192,37 @@ def test_a_piece_that_went_while_it_was_embedded_is_not_found(store: Store, root
     vector = np.concatenate([batch.vectors.result() for batch in batches])
     live = store.live_units()
     assert {hit.unit for row in vector for hit in tier.ranked(row[None], 3)} <= live
+
+
+def test_a_save_while_a_batch_is_under_way_embeds_none_of_it_again(
+    store: Store, root: Path, tier: DenseTier, fake: FakeEmbedder
+) -> None:
+    batch = tier.next_batch()
+    assert batch is not None
+    (root / "price/other.go").write_text("package price\n\nfunc Other() {}\n")
+    update_file(store, root, root / "price/other.go")
+    tier.refresh(store.live_units())
+    tier.keep(batch)
+    tier.refine()
+    assert fake.asked == len(batch.numbers) + tier.coverage.pieces - len(set(batch.numbers) & set(tier._places))
+
+
+def test_units_whose_digests_are_damaged_are_told(store: Store, tier: DenseTier) -> None:
+    store._db.execute("UPDATE units SET digests=x'00'")
+    with pytest.raises(IndexCorrupt, match="digest"):
+        DenseTier(store, FakeEmbedder()).refresh(store.live_units())
+
+
+@pytest.mark.parametrize(
+    ("query", "weights"),
+    [
+        ("reads a length of time; fails for negative ones", JOINED),
+        ("what parses the configuration (of a server)?", JOINED),
+        ("ParseLine", WORDS_ALONE),
+        ("parse line", WORDS_ALONE),
+        ("func f() error {\n\tx := g()", WORDS_ALONE),
+        ("if err != nil return", WORDS_ALONE),
+    ],
+)
+def test_meaning_counts_for_prose_alone(query: str, weights: tuple[float, float]) -> None:
+    assert weights_for(query) == weights

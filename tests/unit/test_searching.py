@@ -134,8 +134,9 @@ def test_meaning_and_both_rankings_are_asked_the_same(tmp_path: Path, monkeypatc
     fake = FakeEmbedder()
     found = search._asked(root, "clock", 10, 1, fake)
     asked = fake.asked
-    assert all(set(one.ranks) == {"words", "meaning", "joined"} for one in found)
+    assert all(set(one.ranks) == {"words", "meaning", "joined", "as served"} for one in found)
     assert all(one.ranks["joined"] is not None for one in found)
+    assert all(one.ranks["as served"] == one.ranks["joined" if one.task == "comment" else "words"] for one in found)
     figures = search._figures(found, "joined")
     gained = sum(one.within("joined") for one in found) - sum(one.within("words") for one in found)
     assert (figures["n"], figures["less_words"]["difference"]) == (len(found), pytest.approx(gained / len(found)))

@@ -1,6 +1,6 @@
 """`eval search`: how often the index finds the function that somebody looks for, on the code of real modules.
 
-By words; with `--dense` by meaning too, and by both rankings joined, on the same cases.
+By words; with `--dense` by meaning too, by both rankings joined, and as served: joined for prose, by words for code.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from goassist_index.embed import Embedder
     from goassist_index.search import Searcher
 
-WORDS, MEANING, JOINED = "words", "meaning", "joined"
+WORDS, MEANING, JOINED, SERVED = "words", "meaning", "joined", "as served"
 # How far down the list a function is looked for: beyond, it counts as not found.
 _DEPTH = 50
 _AT = 5
@@ -121,6 +121,7 @@ def figures(cases: Sequence[Found]) -> dict[str, dict[str, dict[str, Any]]]:
 
 def _asked(directory: Path, module: str, count: int, seed: int, embedder: Embedder | None = None) -> list[Found]:
     from goassist_index.refine import DenseTier
+    from goassist_index.search import JOINED as weights
     from goassist_index.search import Searcher
     from goassist_index.store import Store
     from goassist_index.update import update_workspace
@@ -146,7 +147,11 @@ def _asked(directory: Path, module: str, count: int, seed: int, embedder: Embedd
         found = []
         for case in cases:
             vector = tier.asked(case.query).result()
-            options |= {MEANING: {"vector": vector, "weights": (0.0, 1.0)}, JOINED: {"vector": vector}}
+            options |= {
+                MEANING: {"vector": vector, "weights": (0.0, 1.0)},
+                JOINED: {"vector": vector, "weights": weights},
+                SERVED: {"vector": vector},
+            }
             found.append(_found(case, searcher, options))
         return found
 

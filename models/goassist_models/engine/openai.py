@@ -123,6 +123,19 @@ class OpenAIEngine:
         first = await self._first_model()
         self._model = self._model or first
 
+    async def embed(self, body: dict[str, Any]) -> Any:
+        """The server's own answer to a request for embeddings. Raises ModelError where it has none."""
+        import httpx2
+
+        try:
+            asked = {"model": await self._first_model(), **body}
+            response = await self._connected().post(f"{self.url}/embeddings", json=asked)
+            if response.status_code >= 400:
+                raise self._refusal(response.status_code, response.content)
+            return response.json()
+        except (httpx2.HTTPError, ValueError) as error:
+            raise self._silence(error) from error
+
     async def close(self) -> None:
         """Close the connections. May be called twice."""
         self._closed = True
