@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         arguments["slices"], more = args.slice, f"{more}-{'-'.join(args.slice)}"
     out = args.out or cache_dir() / "eval" / f"infill-{args.subset}-{args.limit}-{args.seed}{more}"
     the_run = Run.open(out, "infill", arguments)
-    work, failed = _work(specs, args.limit, args.seed, needs_import=args.needs_import, slices=args.slice or ())
+    work, failed = module_work(specs, args.limit, args.seed, needs_import=args.needs_import, slices=args.slice or ())
     the_run = the_run.note(failed_modules=failed)
     with tempfile.TemporaryDirectory(prefix="goassist-eval-") as scratch:
         inquiry = Inquiry(the_run, Path(scratch).resolve())
@@ -108,7 +108,7 @@ class ModuleWork:
     cases: list[Case]
 
 
-def _work(
+def module_work(
     specs: Sequence[ModuleSpec],
     limit: int,
     seed: int,
