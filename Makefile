@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo setup test counts check format lock picture results page clean
+.PHONY: demo setup test counts check format lock picture results page vsix clean
 
 demo: setup
 	$(BIN)/goassist-lsp model pull
@@ -57,6 +57,11 @@ lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/python -m uv pip compile --quiet --universal --no-emit-index-url --no-emit-find-links --no-header \
 	  --no-emit-package llama-cpp-python --extra eval --group dev pyproject.toml -o locks/dev.txt
+
+# The extension for VS Code, from its own lock file: editors/vscode/goassist.vsix.
+vsix: setup
+	cp LICENSE editors/vscode/
+	cd editors/vscode && export PATH="$(abspath $(BIN)):$$PATH" && npm ci --ignore-scripts --no-audit --no-fund && npm run package
 
 picture: setup
 	$(BIN)/python scripts/demo.py --svg docs/demo.svg
