@@ -169,6 +169,11 @@ class VSCode:
         """Run one of the editor's commands."""
         return self.js("return await vscode.commands.executeCommand(args[0], ...args[1])", command, args)
 
+    def set(self, name: str, value: Any) -> None:
+        """One of goassist's settings; None takes it back."""
+        code = "await vscode.workspace.getConfiguration('goassist').update(args[0], args[1] ?? undefined, true)"
+        self.js(code, name, value)
+
     def text(self) -> str:
         return str(self.js("return vscode.window.activeTextEditor.document.getText()"))
 

@@ -6,6 +6,7 @@ VS Code itself as `code-server` and a Chromium come from npm with the digests of
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -100,17 +101,29 @@ def _package(folder: Path) -> None:
     shutil.rmtree(copy)
 
 
+def manifest_alone(folder: Path, publisher: str, name: str) -> Path:
+    """A package of an extension that does nothing."""
+    manifest = {"name": name, "publisher": publisher, "version": "0.0.1", "engines": {"vscode": "^1.91.0"}}
+    (folder / "package.json").write_text(json.dumps(manifest))
+    return _zipped(folder / f"{name}.vsix", [folder / "package.json"], publisher, name)
+
+
 def _package_probe(folder: Path) -> None:
+    _zipped(folder / "probe.vsix", PROBE.iterdir(), "tests", "probe")
+
+
+def _zipped(target: Path, files: Iterable[Path], publisher: str, name: str) -> Path:
     manifest = (
         '<PackageManifest Version="2.0.0" xmlns="http://schemas.microsoft.com/developer/vsx-schema/2011"><Metadata>'
-        '<Identity Language="en-US" Id="probe" Version="0.0.1" Publisher="tests"/><DisplayName>probe</DisplayName>'
-        '</Metadata><Installation><InstallationTarget Id="Microsoft.VisualStudio.Code"/></Installation><Assets>'
+        f'<Identity Language="en-US" Id="{name}" Version="0.0.1" Publisher="{publisher}"/></Metadata>'
+        '<Installation><InstallationTarget Id="Microsoft.VisualStudio.Code"/></Installation><Assets>'
         '<Asset Type="Microsoft.VisualStudio.Code.Manifest" Path="extension/package.json"/></Assets></PackageManifest>'
     )
-    with zipfile.ZipFile(folder / "probe.vsix", "w") as archive:
+    with zipfile.ZipFile(target, "w") as archive:
         archive.writestr("extension.vsixmanifest", manifest)
-        for path in PROBE.iterdir():
+        for path in files:
             archive.write(path, f"extension/{path.name}")
+    return target
 
 
 def _made(name: str, digest: str, make: Callable[[Path], None]) -> Path:

@@ -7,7 +7,7 @@ import type { Notices } from "./notices";
 import type { Reading } from "./reading";
 import { run } from "./run";
 import type { Server } from "./server";
-import type { ServerStatus, Status } from "./status";
+import type { Status } from "./status";
 import type { Suggestions } from "./suggest";
 
 const PAUSE_MINUTES = 10;
@@ -66,9 +66,9 @@ export function registerCommands(parts: Parts): void {
 }
 
 async function why({ server, reading, status, notices }: Parts): Promise<void> {
-  const text = await server.command("goassist.explain");
+  const text = await server.explanation();
   const silent = [`**Silent**: ${status.line()}.`, ...notices.problems.map((problem) => `- ${problem}`)].join("\n\n");
-  await reading.show("Why this, why nothing", typeof text === "string" ? text : silent);
+  await reading.show("Why this, why nothing", text ?? silent);
 }
 
 async function pauseFile({ suggestions, status }: Parts): Promise<void> {
@@ -110,7 +110,7 @@ async function doctor(context: vscode.ExtensionContext, reading: Reading): Promi
 /** What is going on, and what can be done about it. */
 async function menu({ server, status, suggestions }: Parts): Promise<void> {
   const document = vscode.window.activeTextEditor?.document;
-  const account = (await server.command("goassist.status")) as ServerStatus | undefined;
+  const account = await server.account();
   const paused = account?.paused || (document && suggestions.pausedIn(document));
   const entry = (label: string, command: string, description?: string) => ({ label, command, ...(description && { description }) });
   const entries = [
@@ -130,6 +130,8 @@ async function menu({ server, status, suggestions }: Parts): Promise<void> {
   ];
   const about = account?.model ? `${account.model}, ${account.engine_ready ? "ready" : "not ready"}` : status.line();
   const chosen = await vscode.window.showQuickPick(entries, { title: `goassist: ${about}` });
+  // A click into the status bar has taken the keyboard away from the text.
+  await vscode.commands.executeCommand("workbench.action.focusActiveEditorGroup");
   if (chosen) {
     await vscode.commands.executeCommand(chosen.command);
   }

@@ -5,7 +5,7 @@ import { registerCommands } from "./commands";
 import { Notices } from "./notices";
 import { Reading } from "./reading";
 import { Server } from "./server";
-import { type ServerStatus, Status } from "./status";
+import { Status } from "./status";
 import { Suggestions } from "./suggest";
 
 let server: Server | undefined;
@@ -19,7 +19,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const acceptance = new Acceptance(suggestions);
   const started = new Server(context, log, status, notices, suggestions, acceptance);
   server = started;
-  status.account = async () => (await started.command("goassist.status")) as ServerStatus | undefined;
+  status.explanation = () => started.explanation();
   status.pausedHere = (document) => suggestions.pausedIn(document);
   registerCommands({ context, server: started, status, notices, suggestions, acceptance, reading });
   context.subscriptions.push(

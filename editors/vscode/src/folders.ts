@@ -1,6 +1,9 @@
-/** Modules of files that are open without their folder. */
+/** Which files are ours, and the modules of those that are open without their folder. */
 import { dirname } from "node:path";
 import * as vscode from "vscode";
+
+/** Files of the machine: the Go toolchain reads no others. */
+export const GO_FILES = { scheme: "file", language: "go" };
 
 /** The folder of the nearest go.work or go.mod above a file outside the workspace, or its own; undefined inside it. */
 export async function rootOutside(file: vscode.Uri): Promise<vscode.Uri | undefined> {

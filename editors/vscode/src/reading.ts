@@ -2,6 +2,8 @@
 import * as vscode from "vscode";
 
 const SCHEME = "goassist";
+/** Comes with the editor, but can be switched off. */
+const RENDERER = "vscode.markdown-language-features";
 
 export class Reading implements vscode.TextDocumentContentProvider, vscode.Disposable {
   private readonly texts = new Map<string, string>();
@@ -18,12 +20,11 @@ export class Reading implements vscode.TextDocumentContentProvider, vscode.Dispo
     const uri = vscode.Uri.from({ scheme: SCHEME, path: `/${title}.md` });
     this.texts.set(uri.path, text);
     this.changed.fire(uri);
-    const commands = await vscode.commands.getCommands(true);
-    if (commands.includes("markdown.showPreviewToSide")) {
-      await vscode.commands.executeCommand("markdown.showPreviewToSide", uri);
+    const where = { viewColumn: vscode.ViewColumn.Two, preview: true };
+    if (vscode.extensions.getExtension(RENDERER)) {
+      await vscode.commands.executeCommand("vscode.openWith", uri, "vscode.markdown.preview.editor", where);
     } else {
-      const document = await vscode.workspace.openTextDocument(uri);
-      await vscode.window.showTextDocument(document, { viewColumn: vscode.ViewColumn.Beside, preview: true });
+      await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri), where);
     }
   }
 

@@ -3,6 +3,7 @@ import * as vscode from "vscode";
 import {
   CloseAction,
   ErrorAction,
+  InlineCompletionRequest,
   LanguageClient,
   type LanguageClientOptions,
   RevealOutputChannelOn,
@@ -10,7 +11,7 @@ import {
 } from "vscode-languageclient/node";
 import type { Acceptance } from "./accept";
 import { findServer } from "./find";
-import { rootOutside } from "./folders";
+import { GO_FILES, rootOutside } from "./folders";
 import type { Notices } from "./notices";
 import type { Status } from "./status";
 import type { Suggestions } from "./suggest";
@@ -21,6 +22,42 @@ const OLDEST = "0.1.0";
 const MAX_DEATHS = 3;
 const DEATHS_WITHIN_MS = 5 * 60 * 1000;
 const RESTART_MS = 500;
+
+/** What is read of the server's answer to `goassist.status`. */
+interface Account {
+  readonly paused?: boolean;
+  readonly engine_ready?: boolean;
+  readonly model?: string | null;
+}
+
+/** Extensions with ghost text of their own, in Go files too. */
+const OTHERS = [
+  "amazonwebservices.amazon-q-vscode",
+  "codeium.codeium",
+  "continue.continue",
+  "ggml-org.llama-vscode",
+  "github.copilot",
+  "github.copilot-chat",
+  "sourcegraph.cody-ai",
+  "supermaven.supermaven",
+  "tabbyml.vscode-tabby",
+  "tabnine.tabnine-vscode",
+];
+
+/**
+ * Where another extension has ghost text, that stands first, and ours is the next candidate: the editor puts providers
+ * for all languages last. Without another we are asked for Go alone, since a provider delays the editor's list.
+ */
+class YieldingClient extends LanguageClient {
+  override registerFeature(feature: Parameters<LanguageClient["registerFeature"]>[0]): void {
+    const yields = OTHERS.some((id) => vscode.extensions.getExtension(id));
+    if (yields && "registrationType" in feature && feature.registrationType.method === InlineCompletionRequest.method) {
+      const register = feature.register.bind(feature);
+      feature.register = (data) => register({ ...data, registerOptions: { ...data.registerOptions, documentSelector: ["*"] } });
+    }
+    super.registerFeature(feature);
+  }
+}
 
 export class Server implements vscode.Disposable {
   private client: LanguageClient | undefined;
@@ -60,7 +97,7 @@ export class Server implements vscode.Disposable {
       return;
     }
     this.status.serverIs("starting");
-    const client = new LanguageClient(
+    const client = new YieldingClient(
       "goassist",
       "goassist",
       { command: program, args: ["--stdio"], options: { shell: /\.(bat|cmd)$/i.test(program) } },
@@ -115,6 +152,16 @@ export class Server implements vscode.Disposable {
     await this.start();
   }
 
+  /** The server's own account of itself; undefined while it does not run. */
+  async account(): Promise<Account | undefined> {
+    return (await this.command("goassist.status")) as Account | undefined;
+  }
+
+  /** Its explanation of its last answer, in Markdown; undefined while it does not run. */
+  async explanation(): Promise<string | undefined> {
+    return (await this.command("goassist.explain")) as string | undefined;
+  }
+
   /** The answer to one of the server's commands; undefined while it does not run. */
   async command(name: string, ...args: unknown[]): Promise<unknown> {
     return this.running
@@ -136,7 +183,7 @@ export class Server implements vscode.Disposable {
 
   /** Have the server know the module of a Go file that lies outside the workspace. */
   async addFolder(document: vscode.TextDocument): Promise<void> {
-    if (document.languageId !== "go" || document.uri.scheme !== "file" || !this.running) {
+    if (!vscode.languages.match(GO_FILES, document) || !this.running) {
       return;
     }
     const root = await rootOutside(document.uri);
@@ -154,7 +201,7 @@ export class Server implements vscode.Disposable {
 
   private options(life: number): LanguageClientOptions {
     return {
-      documentSelector: [{ scheme: "file", language: "go" }],
+      documentSelector: [GO_FILES],
       outputChannel: this.log,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
       initializationOptions: chosen(),
@@ -174,6 +221,9 @@ export class Server implements vscode.Disposable {
         handleWorkDoneProgress: (_token, value) => {
           const percent = "percentage" in value && value.percentage !== undefined ? ` ${value.percentage}%` : "";
           this.status.progressIs(value.kind === "end" ? undefined : `${value.message ?? "loading"}${percent}`);
+          if (value.kind === "end") {
+            void this.loaded();
+          }
         },
         workspace: {
           configuration: (params) => params.items.map(({ section }) => (section === "goassist" ? chosen() : null)),
@@ -185,6 +235,13 @@ export class Server implements vscode.Disposable {
         },
       },
     };
+  }
+
+  /** The server has ended some work of its own: model, types or index are there. */
+  private async loaded(): Promise<void> {
+    const account = await this.account();
+    void vscode.commands.executeCommand("setContext", "goassist.modelReady", account?.engine_ready ?? false);
+    await this.suggestions.askAgain();
   }
 
   private died(life: number): void {

@@ -8,16 +8,6 @@ const REASON_AFTER_MS = 300;
 
 export type ServerState = "off" | "missing" | "starting" | "ready" | "dead";
 
-export interface ServerStatus {
-  readonly paused?: boolean;
-  readonly engine_ready?: boolean;
-  readonly types_ready?: boolean;
-  readonly model?: string | null;
-  readonly problems?: readonly string[];
-  readonly skip_reason?: string | null;
-  readonly last?: { readonly skip_reason?: string | null } | null;
-}
-
 export class Status implements vscode.Disposable {
   private readonly item = vscode.window.createStatusBarItem("goassist", vscode.StatusBarAlignment.Right, 100);
   private server: ServerState = "off";
@@ -29,8 +19,8 @@ export class Status implements vscode.Disposable {
   private thinkingTimer: NodeJS.Timeout | undefined;
   private reasonTimer: NodeJS.Timeout | undefined;
 
-  /** Asks the server for its own account; set by whoever has the server. */
-  account: () => Promise<ServerStatus | undefined> = async () => undefined;
+  /** Asks the server to explain its last answer; set by whoever has the server. */
+  explanation: () => Promise<string | undefined> = async () => undefined;
   /** Whether the shown file is paused by us. */
   pausedHere: (document: vscode.TextDocument) => boolean = () => false;
 
@@ -138,10 +128,9 @@ export class Status implements vscode.Disposable {
   }
 
   private async findReason(): Promise<void> {
-    const account = await this.account();
-    if (account && this.waiting === 0) {
-      this.paused = account.paused ?? false;
-      this.silence = account.last?.skip_reason ?? account.skip_reason ?? undefined;
+    const text = await this.explanation();
+    if (this.waiting === 0) {
+      this.silence = text && /^\*\*Silent\*\*:\s*(.*?)\.?$/m.exec(text)?.[1];
       this.draw();
     }
   }

@@ -1,5 +1,7 @@
 /** Ghost text: asks the server through the client, remembers what may be shown, and keeps silent where it shall. */
 import * as vscode from "vscode";
+import { GO_FILES } from "./folders";
+import { tabIndents } from "./indent";
 import { type Item, itemOf, restOf, typedOf } from "./item";
 import type { Status } from "./status";
 
@@ -28,6 +30,9 @@ export class Suggestions {
   private chosen = false;
   private rejected: Rejected | undefined;
   private unasked = false;
+  private tabKeyIndents = false;
+  /** Where nothing was shown last. */
+  private silentAt: { document: vscode.TextDocument; version: number; position: vscode.Position } | undefined;
   /** The last question, until it is answered. */
   private answering: Promise<unknown> = Promise.resolve();
 
@@ -53,7 +58,16 @@ export class Suggestions {
     return item && typed !== undefined ? { item, typed } : undefined;
   }
 
-  /** Ask again at the cursor, as if a key had been typed. */
+  /** Ask again where there was nothing: the server knows more by now. */
+  async askAgain(): Promise<void> {
+    const editor = vscode.window.activeTextEditor;
+    const at = this.silentAt;
+    if (at && editor?.document === at.document && at.document.version === at.version && editor.selection.active.isEqual(at.position)) {
+      await this.ask();
+    }
+  }
+
+  /** Ask at the cursor, as if a key had been typed. */
   async ask(): Promise<void> {
     this.unasked = true;
     await vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
@@ -97,7 +111,8 @@ export class Suggestions {
     token: vscode.CancellationToken,
     next: Next,
   ): Promise<vscode.InlineCompletionItem[] | undefined> {
-    if (this.pausedIn(document) || selectsText(document)) {
+    // The client asks for whatever is edited, see YieldingClient.
+    if (!vscode.languages.match(GO_FILES, document) || this.pausedIn(document) || selectsText(document)) {
       return undefined;
     }
     // The editor has no way to ask again that is not called a user's: our own asking is none.
@@ -120,6 +135,9 @@ export class Suggestions {
       return item && !this.isRejected(item) ? [{ raw, item }] : [];
     });
     this.remember(fitting.map((both) => both.item));
+    const first = this.items[this.index];
+    await this.tabIndents(first !== undefined && tabIndents(document, position, first));
+    this.silentAt = fitting.length > 0 ? undefined : { document, version: document.version, position };
     this.status.answered(fitting.length > 0);
     return fitting.map((both) => both.raw);
   }
@@ -135,6 +153,14 @@ export class Suggestions {
     const shown = this.items[this.index];
     this.items = items;
     this.index = Math.max(0, items.findIndex((item) => shown && sameText(item, shown)));
+  }
+
+  /** Told ahead of the ghost text, so that it holds for the first key behind it. */
+  private async tabIndents(indents: boolean): Promise<void> {
+    if (indents !== this.tabKeyIndents) {
+      this.tabKeyIndents = indents;
+      await vscode.commands.executeCommand("setContext", "goassist.tabIndents", indents);
+    }
   }
 
   private isRejected(item: Item): boolean {
