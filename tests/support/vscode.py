@@ -295,7 +295,9 @@ def running(
             (folder / "data" / name / "settings.json").write_text(json.dumps(values))
         (folder / "config.yaml").write_text("")
         places = [f"--config={folder}/config.yaml", f"--user-data-dir={folder}/data", f"--extensions-dir={folder}/ext"]
-        everything = {**os.environ, "HOME": home, "PROBE_SOCKET": f"{folder}/probe", **(env or {})}
+        # VSCODE_CLI: the environment is the one given here, not a login shell's.
+        own = {"HOME": home, "PROBE_SOCKET": f"{folder}/probe", "VSCODE_CLI": "1"}
+        everything = {**os.environ, **own, **(env or {})}
         # The models are where they were.
         everything.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))
         packages = [part for path in (extension(), probe(), *extensions) for part in ("--install-extension", str(path))]
