@@ -13,6 +13,7 @@ is not there costs no more than that: an event `degraded` says why.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -150,7 +151,8 @@ class Indexer:
 
         yield_disk()
         store = self._opened()
-        leftovers.claim(store.folder, self._root)
+        with contextlib.suppress(OSError):  # a full disk: the update says so itself
+            leftovers.claim(store.folder, self._root)
         leftovers.throw_away_gone(store.folder.parent)
         self._stopped = False
         if params.get("anew"):
@@ -255,6 +257,8 @@ class Indexer:
         """Have the next pieces embedded, if it is time; how long to wait for another look, None: for a message."""
         if self._embedder is None or self._store is None or self._batch is not None:
             return None
+        if self._tier is None and not (self._store.folder / VECTORS_FILE).is_file():
+            return None  # nobody has begun with it here
         rest_s = self._typed_s + REST_S - time.monotonic()
         if rest_s > 0:
             return rest_s
