@@ -8,7 +8,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo setup test counts check format lock picture results page clean
+# Training has an environment of its own, made once for each lock file: torch and what it brings along are some 5 GB.
+CACHE := $(or $(GOASSIST_CACHE_DIR),$(HOME)/.cache/goassist)
+TRAIN := $(CACHE)/train/environments/$(shell sha256sum locks/train.txt | cut -c1-12)
+TRAINING := PYTHONPATH=.:models:index:tests OMP_WAIT_POLICY=passive $(TRAIN)/bin/python
+
+.PHONY: demo setup test test-train train-setup train-small counts check format lock picture results page clean
 
 demo: setup
 	$(BIN)/goassist-lsp model pull
@@ -34,6 +39,22 @@ test: setup
 	cd index/goassist_index/gotypes && go test ./...
 	$(BIN)/python -m pytest
 
+train-setup: setup
+	@test -x $(TRAIN)/bin/pytest || { mkdir -p $(dir $(TRAIN)) && rm -rf $(TRAIN) && $(PYTHON) -m venv $(TRAIN) \
+	  && $(TRAIN)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r locks/train.txt; }
+	@$(TRAINING) -m goassist_models.native build
+
+# The whole chain of training, on a model of some thousand weights, and its parts: minutes.
+test-train: train-setup
+	$(TRAINING) -m pytest tests/train
+
+# From a list of modules to a quantised model and an adapter of the 0.5B; its last lines are the table.
+SMALL ?= $(CACHE)/train/small
+STAGES := collect licence gate dedup samples report sft pairs dpo export evaluate
+train-small: train-setup
+	$(BIN)/goassist-lsp model pull qwen2.5-coder-0.5b
+	for stage in $(STAGES); do $(TRAINING) -m goassist_lsp.cli train $$stage --recipe models/recipes/small.toml --out "$(SMALL)" || exit 1; done
+
 # How many tests there are of each kind.
 counts: setup
 	@$(BIN)/python scripts/test_counts.py
@@ -58,6 +79,8 @@ lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/python -m uv pip compile --quiet --universal --no-emit-index-url --no-emit-find-links --no-header \
 	  --no-emit-package llama-cpp-python --extra data --extra eval --extra serve --group dev pyproject.toml -o locks/dev.txt
+	$(BIN)/python -m uv pip compile --quiet --universal --no-emit-index-url --no-emit-find-links --no-header \
+	  --no-emit-package llama-cpp-python --no-emit-package goassist-lsp --extra train --group dev pyproject.toml -o locks/train.txt
 
 picture: setup
 	$(BIN)/python scripts/demo.py --svg docs/demo.svg

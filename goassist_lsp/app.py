@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -310,4 +311,4 @@ async def load_engine(settings: Settings, report: Progress) -> Engine:
 
     model = resolve(settings.model or None)
     report(f"loading {model.name}", None)
-    return KeptEngine(await LlamaEngine.load(model.path, llama_settings(settings)))
+    return KeptEngine(await LlamaEngine.load(model.path, replace(llama_settings(settings), adapter=model.adapter)))

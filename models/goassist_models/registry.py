@@ -9,7 +9,7 @@ import hashlib
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -128,11 +128,12 @@ class EmbeddingEntry(Entry):
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model file that is there: its name for reports, its path, and its registry row if it has one."""
+    """A model file that is there: its name for reports, its path, its registry row if it has one, and its adapter."""
 
     name: str
     path: Path
     entry: Entry | None
+    adapter: Path | None = None
 
 
 def models_dir() -> Path:
@@ -212,17 +213,32 @@ def requested(name_or_path: str | None = None) -> ModelEntry | Path:
     return entry_named(wanted)
 
 
+def with_adapter(wanted: str) -> tuple[str, Path | None]:
+    """Split "MODEL+ADAPTER.gguf" in two; what has no adapter, or is a file of that very name, stays whole."""
+    model, plus, adapter = wanted.rpartition("+")
+    if not plus or not model or not adapter.endswith(".gguf") or Path(wanted).expanduser().exists():
+        return wanted, None
+    return model, Path(adapter).expanduser().absolute()
+
+
 def resolve(name_or_path: str | None = None) -> ModelFile:
     """Find the model file meant by a name or path (see `requested`), checked as far as is cheap.
 
-    Cheap is: there, readable, of the registry's size or with whole tensor data, and with infill tokens.
+    "MODEL+ADAPTER.gguf" is a model with a LoRA adapter. Cheap is: there, readable, of the registry's size or with whole
+    tensor data, and with infill tokens.
     Raises ModelError, naming the file and the cure, or ConfigError for an unknown name.
     """
-    found = requested(name_or_path)
+    model, adapter = with_adapter(name_or_path or os.environ.get(ENVIRONMENT_NAME, "").strip())
+    found = requested(model)
     if isinstance(found, Path):
         tokens_of(gguf_header.read_header(found))
-        return ModelFile(found.stem, found, None)
-    return there(found)
+        file = ModelFile(found.stem, found, None)
+    else:
+        file = there(found)
+    if adapter is None:
+        return file
+    gguf_header.read_header(adapter)
+    return replace(file, name=f"{file.name}+{adapter.stem}", adapter=adapter)
 
 
 def there(entry: Entry) -> ModelFile:

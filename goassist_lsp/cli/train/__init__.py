@@ -6,7 +6,10 @@ import argparse
 import importlib
 
 # Modules of this package, in the order in which they are run; each has `register(stages)`.
-STAGES: tuple[str, ...] = ("collect", "licence", "gate", "dedup", "samples", "report")
+STAGES: tuple[str, ...] = (
+    *("collect", "licence", "gate", "dedup", "samples", "report"),
+    *("sft", "pairs", "dpo", "export", "evaluate"),
+)
 
 
 def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

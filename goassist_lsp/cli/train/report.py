@@ -9,7 +9,6 @@ from goassist_lsp.cli.train.run_directory import TrainingRun, add_arguments
 from goassist_models.data.report import data_report, markdown, some_samples
 from goassist_models.data.samples import Sample
 from goassist_models.engine.vocabulary import Vocabulary, load_vocabulary
-from goassist_models.registry import resolve as resolve_model
 
 
 def register(stages: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """Exit status 0: the report is printed, and kept as data.md in the run."""
     the_run = TrainingRun.of(args)
     if args.show:
-        shown = partial(_shown, load_vocabulary(resolve_model(the_run.recipe.base).path))
+        shown = partial(_shown, load_vocabulary(the_run.vocabulary_file()))
         for number, sample in enumerate(some_samples(the_run.stage("samples"), args.show, args.seed), 1):
             print(f"=== {number}: {sample.form}, {sample.kind} of {sample.function}, {sample.file} [{sample.spdx[0]}]")
             print(shown(sample))

@@ -13,6 +13,7 @@ from pathlib import Path
 from goassist_index.errors import ConfigError
 from goassist_lsp.cli.bench_report import progress
 from goassist_models.data.shards import Workers, shards_of, write_whole
+from goassist_models.registry import resolve
 from goassist_models.train.recipe import Recipe, read_recipe
 
 _RECIPE = "recipe.toml"
@@ -55,6 +56,10 @@ class TrainingRun:
     def shards(self, stage: str) -> dict[str, str]:
         """Shard names and paths that a stage has made. Raises GoassistError when it has not run."""
         return {path.name: str(path) for path in shards_of(self.stage(stage))}
+
+    def vocabulary_file(self) -> Path:
+        """The GGUF file whose tokens the samples are made of. Raises ModelError when it is not there."""
+        return resolve(self.recipe.vocabulary or self.recipe.base).path
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[Callable[[str], None]]:

@@ -68,14 +68,20 @@ def _group(files: Sequence[SourceFile]) -> list[SourceFile]:
         return [file.drop("module", cause) for file in files]
 
 
+def module_root(file: SourceFile) -> Path:
+    """Directory in which a file's module can be checked, its dependencies in the module cache.
+
+    Raises GoassistError when it cannot be had.
+    """
+    return prepare(ModuleSpec(file.module, file.version), cache_dir()) if file.origin == "proxy" else Path(file.root)
+
+
 def _module(files: Sequence[SourceFile]) -> _Module:
-    first = files[0]
-    if first.origin == "proxy":
-        return _Module(prepare(ModuleSpec(first.module, first.version), cache_dir()), ("...",))
-    if first.origin == "directory":
-        return _Module(Path(first.root), ("...",))
+    root = module_root(files[0])
+    if files[0].origin != "standard library":
+        return _Module(root, ("...",))
     tops = sorted({file.path.split("/")[0] for file in files if "/" in file.path})
-    return _Module(Path(first.root), tuple(f"{top}/..." for top in tops))
+    return _Module(root, tuple(f"{top}/..." for top in tops))
 
 
 @contextmanager

@@ -7,12 +7,16 @@ where its file is named in the environment. The modules that are kept apart are 
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 from goassist_index.gotools import download_module
 from goassist_index.syntax import functions, is_generated, parse
-from goassist_models.data.collect import tasks
+from goassist_models.data.collect import read, tasks
 from goassist_models.data.dedup import Signed, signed, signed_line
+from goassist_models.data.records import SourceFile, shard_text
 from goassist_models.data.shards import Counts
 from goassist_models.data.similar import normalised
 from goassist_models.evaluate.humaneval import DATA_VARIABLE, data_file, read_problems
@@ -52,3 +56,17 @@ def _of_source(name: str, source: bytes) -> Iterator[Signed]:
     if not is_generated(source):
         for node in functions(parse(source)):
             yield signed("", name, node.start_byte, normalised(node, source))
+
+
+def held_out_shard(_: str) -> tuple[str, Counts]:
+    """Held-out functions of the standard library as a shard that samples can be made of: to measure, never to learn."""
+    goroot, version = go_root()
+    by_path: dict[Path, set[int]] = defaultdict(set)
+    for place in held_out(goroot):
+        by_path[place.path].add(place.node.start_byte)
+    made = []
+    for path, starts in sorted(by_path.items()):
+        name = path.relative_to(goroot / "src").as_posix()
+        file = read(SourceFile("std", version, _PERPLEXITY, str(goroot / "src"), name, ""), path.read_bytes())
+        made.append(replace(file, functions=tuple(f for f in file.functions if f.start in starts)))
+    return shard_text(made), {"functions": sum(len(file.functions) for file in made)}

@@ -114,11 +114,14 @@ def scan(texts: Mapping[str, str]) -> dict[str, Found]:
     """Licences in each text, by its name. Raises GoassistError when the program cannot be built or breaks down."""
     if not texts:
         return {}
-    asked = "".join(json.dumps({"id": name, "text": text}) + "\n" for name, text in texts.items())
+    # Most heads of a module are the same few lines.
+    once = {text: str(number) for number, text in enumerate(dict.fromkeys(texts.values()))}
+    asked = "".join(json.dumps({"id": number, "text": text}) + "\n" for text, number in once.items())
     done = subprocess.run([str(program())], input=asked, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise GoassistError(f"the licence matcher failed ({done.stderr.strip()[-200:]})", path=str(program()))
-    return {answer["id"]: _found(answer["found"], answer["percent"]) for answer in map(json.loads, _lines(done.stdout))}
+    found = {a["id"]: _found(a["found"], a["percent"]) for a in map(json.loads, _lines(done.stdout))}
+    return {name: found[once[text]] for name, text in texts.items()}
 
 
 def _lines(text: str) -> Iterable[str]:

@@ -40,7 +40,7 @@ Builder = Callable[[Question, str], InfillPrompt]
 class SampleRules:
     """What samples are made: shares of the infill `forms` (and "instruct"), holes a function, the longest in tokens.
 
-    `cut_inside`: the share of holes that begin inside a word, as they do for whoever is typing.
+    `cut_inside`: the share of holes in healed forms that begin inside a word, as they do for whoever is typing.
     """
 
     forms: Mapping[str, float]
@@ -134,14 +134,18 @@ def _of_file(
         if node.start_byte not in kept:
             continue
         place = Place(Path(file.root or "/") / file.path, source, node, new=False)
+        asked: set[tuple[int, int]] = set()
         for number in range(rules.holes):
             rng = random.Random(_digest(rules.seed, file.name, place.name, node.start_byte, number))
-            hole = _hole(place, rng, number, rules)
-            if hole is None:
-                counts["functions without a hole of the kind"] += 1
+            form = rng.choices(list(rules.forms), list(rules.forms.values()))[0]
+            # Only healing makes a cut inside a word one that the model can go on from.
+            healed = form != INSTRUCT and FORMS[form].healed
+            hole = _hole(place, rng, number, rules.cut_inside if healed else 0.0)
+            if hole is None or hole[1:] in asked:
+                counts["functions without another hole"] += 1
                 continue
             kind, start, end = hole
-            form = rng.choices(list(rules.forms), list(rules.forms.values()))[0]
+            asked.add((start, end))
             try:
                 prompt, learnt = _tokens(words, _prompt(form, place, start, end, build), form, place, start, end)
             except ModelError:
@@ -165,7 +169,7 @@ def _of_file(
             )
 
 
-def _hole(place: Place, rng: random.Random, number: int, rules: SampleRules) -> tuple[GhostKind, int, int] | None:
+def _hole(place: Place, rng: random.Random, number: int, cut_inside: float) -> tuple[GhostKind, int, int] | None:
     kinds = rng.sample(GHOST_KINDS, len(GHOST_KINDS))
     for kind in (*kinds[number % len(kinds) :], *kinds[: number % len(kinds)]):
         offered = list(spans(kind, place))
@@ -173,7 +177,7 @@ def _hole(place: Place, rng: random.Random, number: int, rules: SampleRules) -> 
             _, start, end = rng.choice(offered)
             # Whoever types stands inside a word half of the time; what is typed is what healing takes back.
             word = _WORD.match(place.source, start, end)
-            if word is not None and rng.random() < rules.cut_inside:
+            if word is not None and rng.random() < cut_inside:
                 start = rng.randrange(start + 1, word.end() + (word.end() < end))
             return kind, start, end
     return None

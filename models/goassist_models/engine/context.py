@@ -116,6 +116,11 @@ class Context:
         self._kept: list[tuple[int, list[int]]] = []
         self._free = list(range(sequences, parameters.n_seq_max))
 
+    @property
+    def native(self) -> Any:
+        """The native context's pointer."""
+        return self._context
+
     def close(self) -> None:
         """Free the native context; nothing may be called after it."""
         self._library.llama_batch_free(self._batch)

@@ -5,6 +5,7 @@ The only place that imports llama_cpp; everything above takes the module as a va
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import logging
 import os
@@ -86,3 +87,19 @@ def load_model(library: Any, path: Path, gpu_layers: int | None = None, *, vocab
             cure="Check it with `goassist-lsp model verify` or use another model",
         )
     return model
+
+
+def use_adapter(library: Any, model: Any, context: Any, path: Path) -> None:
+    """Have `context` evaluate with the LoRA adapter at `path`; the native library frees it with the model.
+
+    Raises ModelError when it is no adapter, or one of another base.
+    """
+    adapter = library.llama_adapter_lora_init(model, str(path).encode())
+    scales = (ctypes.c_float * 1)(1.0)
+    adapters = (library.llama_adapter_lora_p_ctypes * 1)(adapter)
+    if not adapter or library.llama_set_adapters_lora(context, adapters, 1, scales) != 0:
+        raise ModelError(
+            "the adapter does not fit the model (the native library's log at level DEBUG says why)",
+            path=str(path),
+            cure="Use it with the base that it was trained on",
+        )

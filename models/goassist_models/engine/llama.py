@@ -27,7 +27,7 @@ from goassist_models.engine.base import CancelToken, EngineSpeed, GenerateReques
 from goassist_models.engine.context import Context, DecodeFailed
 from goassist_models.engine.growth import DIVERSE_TEMPERATURE, extend
 from goassist_models.engine.jobs import Job, settle
-from goassist_models.engine.library import load_library, load_model
+from goassist_models.engine.library import load_library, load_model, use_adapter
 from goassist_models.engine.pace import ThreadPace
 from goassist_models.engine.power import Power
 from goassist_models.engine.sampling import Logits
@@ -50,6 +50,7 @@ class LlamaSettings:
     `chunk_tokens`: how many prompt tokens are read in one decode; a cancel ends it in its middle, and it is done again.
     `heal_words`: in healed forms take back the whole word before the cursor, else its last token alone.
     `preflight`: evaluate a few tokens in a child process first, so that a crash there is an error here.
+    `adapter`: a LoRA adapter for the model, as GGUF.
     `gpu_layers`: how many go to a graphics processor where the native library was built for one; None: all.
     """
 
@@ -61,6 +62,7 @@ class LlamaSettings:
     heal_words: bool = True
     preflight: bool = True
     gpu_layers: int | None = None
+    adapter: Path | None = None
 
 
 class LlamaEngine:
@@ -104,8 +106,9 @@ class LlamaEngine:
 
     @property
     def model_name(self) -> str:
-        """The model file's name without its extension."""
-        return self.path.stem
+        """The model file's name without its extension, and its adapter's."""
+        adapter = self.settings.adapter
+        return self.path.stem if adapter is None else f"{self.path.stem}+{adapter.stem}"
 
     @property
     def cells_held(self) -> int:
@@ -207,6 +210,8 @@ class LlamaEngine:
             chunk_tokens=self.settings.chunk_tokens,
             places=self.settings.places,
         )
+        if self.settings.adapter is not None:
+            use_adapter(self._library, self._model, self._context.native, self.settings.adapter)
         # The first evaluation faults the weights in and allocates: better now than in the first answer.
         token = self.vocabulary.special(infill.prefix)
         self._context.read_prompt([token], self._stopping.is_set)

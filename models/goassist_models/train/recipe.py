@@ -32,7 +32,8 @@ class SftRules:
     `batch` sequences a device and step, `accumulate` of them for one update: together the effective batch.
     `max_steps` are updates. Every `evaluate_every` of them the held-out loss is measured and the adapter kept;
     after `patience` such without a better one, training stops. `modules_to_save` trains and saves whole matrices
-    (docs/decisions: harmful where input and output are tied). `packed` joins samples to `max_tokens`.
+    (docs/decisions: harmful where input and output are tied). `packed` joins samples to `max_tokens`,
+    `checkpointing` computes activations twice and keeps fewer. `held_out` samples are measured with.
     """
 
     four_bit: bool = False
@@ -49,6 +50,7 @@ class SftRules:
     max_steps: int = 100
     max_tokens: int = 4096
     packed: bool = False
+    checkpointing: bool = False
     held_out: int = 32
     evaluate_every: int = 20
     patience: int = 3
@@ -108,7 +110,8 @@ class EvaluateRules:
 class Recipe:
     """All that a run is made of. `base` names a model of the registry, a GGUF file or a directory of weights.
 
-    `context_tokens` is the prompt's budget, as served.
+    `context_tokens` is the prompt's budget, as served; `vocabulary` the GGUF model whose tokens the samples are made
+    of, "" for the base's own.
     """
 
     name: str
@@ -121,6 +124,7 @@ class Recipe:
     dpo: DpoRules = field(default_factory=DpoRules)
     export: ExportRules = field(default_factory=ExportRules)
     evaluate: EvaluateRules = field(default_factory=EvaluateRules)
+    vocabulary: str = ""
 
 
 _CONVERTER = cattrs.Converter(forbid_extra_keys=True)

@@ -63,7 +63,10 @@ class RewardWeights:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A text's worth and its parts. `value` is None when the compiler cannot tell. `tests` None: none could be run."""
+    """A text's worth and its parts. `value` is None when the compiler cannot tell. `tests` None: none could be run.
+
+    `failing_offset` is the byte of the text at which the first error stands, None where it stands outside.
+    """
 
     value: float | None
     parses: bool
@@ -73,6 +76,7 @@ class Score:
     findings: int = 0
     unidiomatic: int = 0
     complaint: str = ""
+    failing_offset: int | None = None
 
 
 Check = Callable[[Hole, Sequence[str]], Awaitable[Sequence[Verdict]]]
@@ -113,7 +117,9 @@ class CompilerRewardModel:
         complaints = [e.message for e in verdict.errors] + [u.message for u in verdict.unfinished if u.final]
         if verdict.status == "error" or complaints:
             said = complaints[0] if complaints else "error"
-            return Score(BROKEN / max(1, len(complaints)), parses=True, compiles=False, complaint=said)
+            at = verdict.errors[0].insert_offset if verdict.errors else None
+            value = BROKEN / max(1, len(complaints))
+            return Score(value, parses=True, compiles=False, complaint=said, failing_offset=at)
         if text.strip() != hole.truth.strip() and is_trivial(hole, text):
             return Score(TRIVIAL, parses=True, compiles=True, trivial=True)
         tests = self._run_tests(hole, text) if self._run_tests is not None else None
