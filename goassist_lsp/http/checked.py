@@ -11,7 +11,7 @@ from goassist_lsp.http.pieces import Edit, Finding, Piece, Refused, Report, stop
 from goassist_lsp.http.schema import GoParameters
 from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Settings
-from goassist_lsp.types import Candidate, Checker, Completion, DocumentSnapshot, Retriever
+from goassist_lsp.types import Candidate, Checker, Completion, DocumentSnapshot
 from goassist_models.engine import CancelToken, Engine, EngineOver, GenerateRequest, Generation
 
 # What a client that only knows OpenAI's words sees where there is no text because none may be shown.
@@ -105,13 +105,11 @@ class AllowedImports:
         return replace(verdict, status="error", errors=errors, imports=())
 
 
-def pipeline_for(
-    asked: GoParameters, engine: Engine, checker: Checker, settings: Settings, retriever: Retriever | None = None
-) -> CompletionPipeline:
+def pipeline_for(asked: GoParameters, engine: Engine, checker: Checker, settings: Settings) -> CompletionPipeline:
     """The pipeline with a request's parameters."""
     if asked.import_paths is not None:
         checker = AllowedImports(checker, frozenset(asked.import_paths))
-    return CompletionPipeline(SampledEngine(engine, asked), checker, settings, retriever=retriever)
+    return CompletionPipeline(SampledEngine(engine, asked), checker, settings)
 
 
 async def checked(

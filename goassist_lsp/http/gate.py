@@ -20,6 +20,7 @@ log = logging.getLogger("goassist_lsp.http.requests")
 
 REQUEST_ID = "x-request-id"
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}")
+_PORT = re.compile(r":\d+\Z")
 # Nothing is learnt from these, and who watches a server has no key.
 _OPEN = frozenset({"/healthz", "/readyz"})
 
@@ -73,8 +74,8 @@ class Gate:
         keys = self._service.keys
         if keys is None:
             # A page whose name was made to lead here (DNS rebinding) calls us by that name.
-            host = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
-            if host.strip("[]").lower() not in self._service.hosts:
+            host = _PORT.sub("", headers.get("host", "")).strip("[]").lower()
+            if host not in self._service.hosts:
                 raise ApiError(403, "without keys this server answers only as localhost", code="wrong_host")
             return Client(address)
         if scope["path"] in _OPEN:

@@ -14,7 +14,6 @@ from goassist_index.errors import IndexUnavailable, SourceError
 from goassist_index.search import Snippet
 from goassist_lsp.check.typecheck import TypeChecker
 from goassist_lsp.cli.position import offset_of_byte
-from goassist_lsp.context.retrieve import WorkspaceRetriever
 from goassist_lsp.http.admission import Admission
 from goassist_lsp.http.checked import Place
 from goassist_lsp.http.errors import ApiError
@@ -115,10 +114,6 @@ class Service:
     def tokens_allowed(self, max_tokens: int) -> int:
         """As many tokens as are asked for, or as the server allows."""
         return min(max_tokens, self.limits.answer_tokens)
-
-    def retriever_for(self, asked: GoParameters) -> WorkspaceRetriever | None:
-        """What finds snippets for a place in a workspace, where there is an index."""
-        return WorkspaceRetriever(self._indexes) if self._indexes is not None and asked.workspace else None
 
     async def snippets(self, workspace: str, query: str, k: int) -> tuple[Snippet, ...]:
         """What a workspace has for a question; nothing where its index does not answer."""

@@ -10,7 +10,7 @@ from goassist_lsp.http.pieces import Piece, Refused, TestRun
 from goassist_lsp.http.schema import CompletionRequest
 from goassist_lsp.http.service import Service
 from goassist_lsp.settings import Settings
-from goassist_lsp.types import Candidate, Completion, Retriever
+from goassist_lsp.types import Candidate, Completion
 from goassist_models.engine import CancelToken
 
 # After the likeliest answer others are drawn, so many at a time.
@@ -24,7 +24,6 @@ async def tested(
     asked: CompletionRequest,
     place: Place,
     settings: Settings,
-    retriever: Retriever | None,
     cancel: CancelToken,
 ) -> AsyncGenerator[Piece]:
     """The first candidate that type-checks and with which the tests pass, or an answer without text that says why.
@@ -40,7 +39,7 @@ async def tested(
     prompt_tokens = generated_tokens = 0
     for draw in range(1 + asked.attempts):
         drawn = _draw(asked, draw)
-        pipeline = pipeline_for(drawn, service.engine, service.checker, settings, retriever)
+        pipeline = pipeline_for(drawn, service.engine, service.checker, settings)
         completion = await pipeline.complete(place.snapshot, place.offset, cancel, n=drawn.n, requested=True)
         prompt_tokens = completion.prompt_tokens
         generated_tokens += completion.generated_tokens

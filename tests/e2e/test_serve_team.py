@@ -98,7 +98,9 @@ def test_requests_at_once_are_limited_for_each_key(server: Server, keys: tuple[P
 def test_name_that_was_made_to_lead_here_is_not_answered_without_keys() -> None:
     with serving() as server:
         port = server.url.rpartition(":")[2]
-        for host, status in ((f"localhost:{port}", 200), ("evil.example", 403), (f"evil.example:{port}", 403)):
+        ours = [f"localhost:{port}", "LOCALHOST", f"[::1]:{port}", "[::1]", "127.0.0.1"]
+        others = ["evil.example", f"evil.example:{port}", "localhost.evil.example", "[::2]", ""]
+        for host, status in (*((name, 200) for name in ours), *((name, 403) for name in others)):
             assert httpx2.get(f"{server.url}/v1/models", headers={"host": host}).status_code == status
 
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from goassist_index.errors import ModelError, PromptTooLong
-from goassist_lsp import cli
+from goassist_lsp import cli, verification
 from goassist_lsp.cli import serve
 from goassist_lsp.settings import Settings
 from goassist_models.chat import CHATML, ChatTemplate
@@ -101,4 +101,5 @@ async def _engine(args: argparse.Namespace, settings: Settings) -> tuple[Any, ..
 
 if __name__ == "__main__":
     serve._engine = _engine  # type: ignore[assignment]
+    verification.POINTS_LIMIT_S = 60.0  # a busy machine is no reason to go without accept points here
     sys.exit(cli.main(["serve", *sys.argv[1:]]))

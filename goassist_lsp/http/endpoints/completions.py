@@ -85,11 +85,10 @@ async def _checked(service: Service, asked: CompletionRequest, cancel: CancelTok
     for number, text in enumerate(asked.prompts):
         prefix, suffix = parts_of(laid_out(text, service.tokens), service.tokens) or (text, asked.suffix or "")
         with service.place(asked, prefix, suffix) as place:
-            retriever = service.retriever_for(asked)
             if asked.test_pattern is not None:
-                answers = tested(service, asked, place, settings, retriever, cancel)
+                answers = tested(service, asked, place, settings, cancel)
             else:
-                pipeline = pipeline_for(asked, service.engine, service.checker, settings, retriever)
+                pipeline = pipeline_for(asked, service.engine, service.checker, settings)
                 answers = checked(pipeline, place, asked, number * asked.n, cancel)
             async with aclosing(answers) as pieces:
                 async for piece in pieces:
