@@ -8,7 +8,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo setup test counts check format lock picture results page vsix clean
+# Training has an environment of its own, made once for each lock file: torch and what it brings along are some 5 GB.
+CACHE := $(or $(GOASSIST_CACHE_DIR),$(HOME)/.cache/goassist)
+TRAIN := $(CACHE)/train/environments/$(shell sha256sum locks/train.txt | cut -c1-12)
+TRAINING := PYTHONPATH=.:models:index:tests OMP_WAIT_POLICY=passive $(TRAIN)/bin/python
+
+.PHONY: demo setup test test-train train-setup train-small counts check format lock picture results page vsix clean
 
 demo: setup
 	$(BIN)/goassist-lsp model pull
@@ -34,6 +39,22 @@ test: setup
 	cd index/goassist_index/gotypes && go test ./...
 	$(BIN)/python -m pytest
 
+train-setup: setup
+	@test -x $(TRAIN)/bin/pytest || { mkdir -p $(dir $(TRAIN)) && rm -rf $(TRAIN) && $(PYTHON) -m venv $(TRAIN) \
+	  && $(TRAIN)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r locks/train.txt; }
+	@$(TRAINING) -m goassist_models.native build
+
+# The whole chain of training, on a model of some thousand weights, and its parts: minutes.
+test-train: train-setup
+	$(TRAINING) -m pytest tests/train
+
+# From a list of modules to a quantised model and an adapter of the 0.5B; its last lines are the table.
+SMALL ?= $(CACHE)/train/small
+STAGES := collect licence gate dedup samples report sft pairs dpo export evaluate
+train-small: train-setup
+	$(BIN)/goassist-lsp model pull qwen2.5-coder-0.5b
+	for stage in $(STAGES); do $(TRAINING) -m goassist_lsp.cli train $$stage --recipe models/recipes/small.toml --out "$(SMALL)" || exit 1; done
+
 # How many tests there are of each kind.
 counts: setup
 	@$(BIN)/python scripts/test_counts.py
@@ -44,19 +65,22 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@unformatted=$$(gofmt -l index/goassist_index/gotypes); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l index/goassist_index/gotypes models/goassist_models/data/licences); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	cd index/goassist_index/gotypes && go vet ./... && go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+	cd models/goassist_models/data/licences && go vet ./...
 
 format:
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	gofmt -w index/goassist_index/gotypes
+	gofmt -w index/goassist_index/gotypes models/goassist_models/data/licences
 
 # Newest versions that pyproject.toml allows, without download addresses; llama-cpp-python is pinned in native.py.
 lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/python -m uv pip compile --quiet --universal --no-emit-index-url --no-emit-find-links --no-header \
-	  --no-emit-package llama-cpp-python --extra eval --group dev pyproject.toml -o locks/dev.txt
+	  --no-emit-package llama-cpp-python --extra data --extra eval --extra serve --group dev pyproject.toml -o locks/dev.txt
+	$(BIN)/python -m uv pip compile --quiet --universal --no-emit-index-url --no-emit-find-links --no-header \
+	  --no-emit-package llama-cpp-python --no-emit-package goassist-lsp --extra train --group dev pyproject.toml -o locks/train.txt
 
 # The extension for VS Code, from its own lock file: editors/vscode/goassist.vsix.
 vsix: setup
@@ -70,7 +94,7 @@ picture: setup
 
 # The published page: every evaluation (hours; what is there already is not asked again), then its tables into the page.
 RESULTS ?= $(or $(GOASSIST_CACHE_DIR),$(HOME)/.cache/goassist)/eval/results
-ABLATIONS := goassist,no names,no fixes,no repair,with facts,types at the end
+ABLATIONS := goassist,no names,no repair,no imports,no second draw,types at the end
 MODELS := --model qwen2.5-coder-0.5b --model qwen2.5-coder-1.5b
 results: setup
 	$(BIN)/goassist-lsp model pull qwen2.5-coder-0.5b
@@ -84,13 +108,16 @@ results: setup
 	$(BIN)/goassist-lsp eval humaneval-x $(MODELS) --out "$(RESULTS)/humaneval-x"
 	$(BIN)/goassist-lsp eval perplexity $(MODELS) --out "$(RESULTS)/perplexity"
 	$(BIN)/goassist-lsp eval lint "$(RESULTS)/infill"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embed]'
+	$(BIN)/goassist-lsp model pull all-minilm-l6-v2
+	$(BIN)/goassist-lsp eval search --dense --out "$(RESULTS)/search"
 	$(MAKE) --no-print-directory page
 
 # The page alone, from finished runs.
 page:
 	$(BIN)/goassist-lsp eval results "$(RESULTS)/infill" ablations="$(RESULTS)/ablations" imports="$(RESULTS)/imports" imports-named="$(RESULTS)/imports-named" \
 	  "$(RESULTS)/typing" typing-540="$(RESULTS)/typing-540" \
-	  "$(RESULTS)/humaneval-x" "$(RESULTS)/perplexity" "$(RESULTS)/infill/lint"
+	  "$(RESULTS)/humaneval-x" "$(RESULTS)/perplexity" "$(RESULTS)/infill/lint" $(wildcard $(RESULTS)/search)
 
 clean:
 	rm -rf $(VENV)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from goassist_lsp.explain import explanation, session_report
 from goassist_lsp.fitness import Fitness
 from goassist_lsp.history import History
 from goassist_lsp.indexes import Indexes
+from goassist_lsp.meaning import model_there
 from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Settings
 from goassist_lsp.types import Checker, Completion, DocumentSnapshot, Pace
@@ -53,7 +55,7 @@ class Assistant:
         self._warmed: set[Path] = set()
         self._loaded_ms: dict[Path, float] = {}
         self._folders: Sequence[Path] = ()
-        self._indexes = Indexes(self._advise)
+        self._indexes = Indexes(self._advise, model_there())
         self._retriever = WorkspaceRetriever(self._indexes)
         self._pipeline = self._made_pipeline(engine) if engine is not None else None
 
@@ -309,4 +311,4 @@ async def load_engine(settings: Settings, report: Progress) -> Engine:
 
     model = resolve(settings.model or None)
     report(f"loading {model.name}", None)
-    return KeptEngine(await LlamaEngine.load(model.path, llama_settings(settings)))
+    return KeptEngine(await LlamaEngine.load(model.path, replace(llama_settings(settings), adapter=model.adapter)))

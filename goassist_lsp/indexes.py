@@ -10,11 +10,15 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from goassist_index.errors import IndexUnavailable
 from goassist_index.search import Snippet
 from goassist_index.workspace import workspace_root
 from goassist_index.workspaceindex import IndexSummary, WorkspaceIndex
+
+if TYPE_CHECKING:
+    from goassist_index.embed import EmbeddingModel
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +31,11 @@ _MANY_FILES = 50
 
 
 class Indexes:
-    """One index for each workspace; `on_problem` is told what keeps one from working."""
+    """One index for each workspace; `on_problem` is told what keeps one from working. `model`: see WorkspaceIndex."""
 
-    def __init__(self, on_problem: Callable[[IndexUnavailable], None]) -> None:
+    def __init__(self, on_problem: Callable[[IndexUnavailable], None], model: EmbeddingModel | None = None) -> None:
         self._on_problem = on_problem
+        self._model = model
         self._open: dict[Path, WorkspaceIndex] = {}
         self._summaries: dict[Path, IndexSummary] = {}
         self._buffers: dict[Path, str] = {}
@@ -43,7 +48,7 @@ class Indexes:
             self._summaries.pop(root, None)
             await self._open.pop(root).aclose()
         for root in roots - self._open.keys():
-            self._open[root] = WorkspaceIndex(root)
+            self._open[root] = WorkspaceIndex(root, self._model)
         for path, text in self._buffers.items():
             self._set_buffer(path, text)
 

@@ -10,10 +10,26 @@ from collections.abc import Sequence
 
 from goassist_index.errors import GoassistError
 
-VERBS = ("complete", "check", "index", "search", "model", "doctor", "bench", "eval")
+VERBS = ("complete", "check", "index", "search", "model", "doctor", "bench", "eval", "serve", "train")
 EXIT_UNUSABLE = 2
 # What only some verbs need, by the extra that brings it.
-_EXTRAS = {"eval": ("jinja2", "matplotlib", "pandas", "plotly", "rapidfuzz", "scipy")}
+_EXTRAS = {
+    "embed": ("faiss",),
+    "eval": ("jinja2", "matplotlib", "pandas", "plotly", "rapidfuzz", "scipy"),
+    "serve": ("prometheus_client", "starlette", "uvicorn"),
+    "train": (
+        "accelerate",
+        "bitsandbytes",
+        "datasets",
+        "datasketch",
+        "gguf",
+        "peft",
+        "ray",
+        "torch",
+        "transformers",
+        "trl",
+    ),
+}
 
 
 def parser(names: Sequence[str] = VERBS) -> argparse.ArgumentParser:

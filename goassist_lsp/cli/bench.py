@@ -7,6 +7,7 @@ import argparse
 from goassist_lsp.cli import (
     bench_appended,
     bench_check,
+    bench_dense,
     bench_engine,
     bench_facts,
     bench_growth,
@@ -14,15 +15,18 @@ from goassist_lsp.cli import (
     bench_load,
     bench_memory,
     bench_names,
+    bench_serve,
     bench_snippets,
     bench_startup,
     bench_tune,
     bench_verdicts,
+    bench_verified,
 )
 
 BENCHES = (
     *(bench_appended, bench_verdicts, bench_names, bench_facts, bench_snippets, bench_check),
-    *(bench_engine, bench_growth, bench_index, bench_load, bench_memory, bench_startup, bench_tune),
+    *(bench_engine, bench_growth, bench_index, bench_dense, bench_load, bench_memory),
+    *(bench_serve, bench_startup, bench_tune, bench_verified),
 )
 
 

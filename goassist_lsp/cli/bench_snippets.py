@@ -1,24 +1,29 @@
 """`bench snippets`: what it is worth to show the model what the index finds, before anything is generated.
 
 At holes of real functions the author's text is scored by the model behind the prompt with and without snippets, by how
-much of the prompt's budget they may take: nats a token, paired, also for slices that need other files. `--out` keeps
-the index's scores of each place, for a gate to be set by.
+much of the prompt's budget they may take: nats a token, paired, also for slices that need other files, for each kind of
+hole, and for gates: only the places where the best snippet fits best. `--out` keeps what came of each place, as it
+comes; the same file goes on with it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import cattrs
 
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import IndexUnavailable
 from goassist_lsp.cli.bench_report import (
     print_json,
     table,
-    write_lines,
 )
 from goassist_lsp.cli.bench_truths import add_arguments, cells, compared, each_scored
 from goassist_lsp.context.cursor import context_at
@@ -28,7 +33,7 @@ from goassist_lsp.indexes import Indexes
 from goassist_lsp.settings import Options, resolve
 from goassist_lsp.types import DocumentSnapshot
 from goassist_models.evaluate.example import Case
-from goassist_models.evaluate.ghost import question
+from goassist_models.evaluate.ghost import GHOST_KINDS, question
 from goassist_models.evaluate.report.statistics import Paired
 from goassist_models.registry import resolve as resolve_model
 
@@ -39,6 +44,8 @@ _INDEX_LIMIT_S = 60.0
 # Parts of the prompt's budget that snippets may take; 0 is the prompt without.
 SHARES = (0.0, 0.125, 0.25, 0.5)
 _SLICES = ("all", "cross-file", "cross-package")
+# Parts of the places that a gate lets through, those with the highest score of their best snippet.
+GATES = (1.0, 0.75, 0.5, 0.25, 0.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +69,40 @@ def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 when there are figures, 1 when no place could be scored."""
     model = resolve_model(args.model)
-    found = each_scored(args, model, scored)
-    write_lines(args.out or cache_dir() / "bench" / "snippets.jsonl", (asdict(one) for one in found))
-    differences = {(name, share): _compared(_of(found, name), share) for name in _SLICES for share in SHARES[1:]}
+    out = args.out or cache_dir() / "bench" / "snippets.jsonl"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if args.out is None:
+        out.unlink(missing_ok=True)  # of another run, with other code perhaps
+    found = each_scored(args, model, partial(scored, out=out, model=model.name))
+    slices = (*_SLICES, *GHOST_KINDS)
+    differences = {(name, share): _compared(_of(found, name), share) for name in slices for share in SHARES[1:]}
+    gates = [(gate, *gated(found, gate)) for gate in GATES]
     if args.json:
         values = {f"{name} {share}": one.as_json() if one else None for (name, share), one in differences.items()}
-        print_json({"bench": "snippets", "model": model.name, "places": len(found), "shares": values})
+        curve = [
+            {"let_through": gate, "least_score": least, "difference": one.as_json() if one else None}
+            for gate, least, one in ((gate, least, _compared(some, repository.SHARE)) for gate, least, some in gates)
+        ]
+        print_json({"bench": "snippets", "model": model.name, "places": len(found), "shares": values, "gates": curve})
     else:
         rows = [(name, f"{share:.1%}", one.n if one else 0, *cells(one)) for (name, share), one in differences.items()]
         columns = ("holes", "share", "places", "difference", "95 % interval", "better", "worse")
         table(f"Nats a token of the author's text, with snippets less without, {model.name}", columns, rows)
+        curve_rows = [
+            (f"{gate:.0%}", f"{least:.1f}", len(some), *cells(_compared(some, repository.SHARE)))
+            for gate, least, some in gates
+        ]
+        columns = ("let through", "least score", "places", *columns[3:])
+        table(f"The same at {repository.SHARE:.1%}, by the score of the best snippet", columns, curve_rows)
     return 0 if found else 1
 
 
-async def scored(engine: LlamaEngine, root: Path, cases: Sequence[Case]) -> list[Scored]:
-    """The places of these cases for which the index finds something. Raises IndexUnavailable."""
+async def scored(engine: LlamaEngine, root: Path, cases: Sequence[Case], *, out: Path, model: str = "") -> list[Scored]:
+    """The places of these cases for which the index finds something; each is added to `out`, or taken from there.
+
+    Raises IndexUnavailable.
+    """
+    there = kept(out, model)
     failures: list[IndexUnavailable] = []
     indexes = Indexes(failures.append)
     found = []
@@ -84,13 +110,33 @@ async def scored(engine: LlamaEngine, root: Path, cases: Sequence[Case]) -> list
         await indexes.set_folders([root])
         await indexes.update(lambda message, percent: None)
         for case in cases:
-            one = await _scored(engine, indexes, root, case)
-            if one is not None:
-                found.append(one)
+            one = there.get(case.key) or await _scored(engine, indexes, root, case)
+            if one is None:
+                continue
+            found.append(one)
+            if case.key not in there:
+                with out.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"model": model, **asdict(one)}) + "\n")
     finally:
         await indexes.close()
     if failures:
         raise failures[0]
+    return found
+
+
+def kept(out: Path, model: str) -> dict[str, Scored]:
+    """What is there of a model's places, by their case's key; a last line that was not finished is cut off."""
+    if not out.is_file():
+        return {}
+    found = {}
+    whole, _, unfinished = out.read_text(encoding="utf-8").rpartition("\n")
+    if unfinished:
+        out.write_text(f"{whole}\n" if whole else "", encoding="utf-8")
+    for line in whole.split("\n") if whole else ():
+        values = json.loads(line)
+        if values.pop("model") == model:
+            one = cattrs.structure(values, Scored)
+            found[one.case.key] = one
     return found
 
 
@@ -121,7 +167,13 @@ async def _scored(engine: LlamaEngine, indexes: Indexes, root: Path, case: Case)
 
 
 def _of(found: Sequence[Scored], name: str) -> list[Scored]:
-    return [one for one in found if name == "all" or name in one.case.slices]
+    return [one for one in found if name in ("all", one.case.kind, *one.case.slices)]
+
+
+def gated(found: Sequence[Scored], part: float) -> tuple[float, list[Scored]]:
+    """This part of the places, those with the highest score of their best snippet, and the least of these scores."""
+    ordered = sorted(found, key=lambda one: -max(one.scores, default=0.0))[: math.ceil(part * len(found))]
+    return max(ordered[-1].scores, default=0.0) if ordered else 0.0, ordered
 
 
 def _compared(found: Sequence[Scored], share: float) -> Paired | None:

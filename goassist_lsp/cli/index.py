@@ -15,6 +15,7 @@ from goassist_index.errors import SourceError
 from goassist_index.workspace import workspace_root
 
 if TYPE_CHECKING:
+    from goassist_index.refine import DenseTier
     from goassist_index.store import Store
 
 # Reasons that are listed in the summary, and places that are named for each.
@@ -31,6 +32,9 @@ def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         action="store_true",
         help="also what it imports: modules in the module cache, standard library",
     )
+    verb.add_argument(
+        "--dense", action="store_true", help="also what pieces mean, with an embedding model (minutes; needs [embed])"
+    )
     verb.add_argument("--explain", metavar="FILE", help="say whether a file is in the index, and if not, why")
     verb.add_argument("--json", action="store_true", help="print one JSON value")
     verb.set_defaults(run=run)
@@ -44,23 +48,29 @@ def run(args: argparse.Namespace) -> int:
     from goassist_index.update import update_workspace
 
     root = root_of(args.directory)
-    packages = None
+    packages = embedded = None
     with Store(store_folder(root)) as store:
         with progress_bar(f"indexing {root.name}") as progress:
             summary = update_workspace(store, root, progress)
         if args.dependencies:
             packages = index_dependencies(store, root)
+        if args.dense:
+            with dense_tier(store) as tier:
+                embedded = refine(tier, store)
         folder, rebuilt = store.folder, store.rebuilt
     if rebuilt:
         print(f"the index was {rebuilt}: made anew", file=sys.stderr)
     if args.json:
         value: dict[str, Any] = {"root": str(root), "index": str(folder), "rebuilt": rebuilt, **asdict(summary)}
-        print(json.dumps({**value, "seconds": round(summary.seconds, 3), "dependencies": packages}))
+        counts = {"dependencies": packages, "embedded": embedded}
+        print(json.dumps({**value, "seconds": round(summary.seconds, 3), **counts}))
         return 0
     print(f"{root}: {summary.files:,} files, {summary.chunks:,} chunks ({summary.made:,} files new or changed)")
     print(f"{summary.seconds:.1f} s, {summary.disk_bytes / 1e6:.1f} MB at {folder}")
     if packages is not None:
         print(f"{packages:,} imported packages")
+    if embedded is not None:
+        print(f"{embedded:,} chunks embedded that were not before")
     for reason, count in list(summary.reasons.items())[:_REASONS_SHOWN]:
         places = [left.path for left in summary.left_out if left.reason == reason]
         more = ", …" if count > _PLACES_SHOWN else ""
@@ -94,6 +104,28 @@ def index_dependencies(store: Store, root: Path) -> int:
 
     with Store(dependencies_folder()) as shared, progress_bar("indexing dependencies") as progress:
         return update_dependencies(shared, store, root, progress)
+
+
+@contextmanager
+def dense_tier(store: Store) -> Iterator[DenseTier]:
+    """What the store's pieces mean, with the registry's embedding model. Raises ConfigError and ModelError."""
+    from goassist_index.refine import DenseTier
+    from goassist_lsp.meaning import embedder
+
+    tier = DenseTier(store, embedder())
+    try:
+        if tier.rebuilt:
+            print(f"what was embedded was {tier.rebuilt}: made anew", file=sys.stderr)
+        yield tier
+    finally:
+        tier.close()
+
+
+def refine(tier: DenseTier, store: Store) -> int:
+    """Embed what has not been yet, with a bar; how many chunks that were."""
+    tier.refresh(store.live_units())
+    with progress_bar("embedding") as progress:
+        return tier.refine(progress)
 
 
 def root_of(directory: str) -> Path:

@@ -7,8 +7,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from goassist_index.errors import ConfigError
+
+if TYPE_CHECKING:
+    from goassist_models.registry import ModelFile
 
 Show = Callable[[int, int, str], None]
 
@@ -46,8 +51,9 @@ def run(args: argparse.Namespace) -> int:
 
 def list_models(args: argparse.Namespace) -> int:
     """One line a model: mark of presence, name, size, licence, title."""
-    from goassist_models.registry import entries
+    from goassist_models.registry import embeddings, entries
 
+    known = (*entries(), *embeddings())
     rows = [
         {
             "name": entry.name,
@@ -56,14 +62,14 @@ def list_models(args: argparse.Namespace) -> int:
             "licence": entry.licence,
             "default": entry.default,
             "path": str(entry.path),
-            "present": entry.path.is_file() and entry.path.stat().st_size == entry.size_bytes,
+            "present": entry.present,
         }
-        for entry in entries()
+        for entry in known
     ]
     if args.json:
         print(json.dumps(rows))
         return 0
-    for entry, row in zip(entries(), rows, strict=True):
+    for entry, row in zip(known, rows, strict=True):
         mark = "✓" if row["present"] else " "
         default = " (default)" if entry.default else ""
         print(f"{mark} {entry.name:<20} {entry.size_bytes / 1e6:6.0f} MB  {entry.licence:<11} {entry.title}{default}")
@@ -74,8 +80,10 @@ def pull(args: argparse.Namespace) -> int:
     """Fetch a registry model, with a progress bar on standard error."""
     from goassist_models import download, registry
 
-    wanted = registry.requested(args.name)
-    if not isinstance(wanted, registry.ModelEntry):
+    wanted: registry.Entry | Path | None = registry.embedding(args.name)
+    if wanted is None:
+        wanted = registry.requested(args.name)
+    if not isinstance(wanted, registry.Entry):
         if args.name is None:  # GOASSIST_MODEL names a file: nothing to fetch if it is in order
             found = registry.resolve(str(wanted))
             return _print_file(found.name, str(found.path), args.json)
@@ -89,10 +97,10 @@ def verify(args: argparse.Namespace) -> int:
     """Compare a file's digest with the registry's; a file of no registry row has only its header checked."""
     from goassist_models import registry
 
-    found = registry.resolve(args.name)
+    found = _found(args.name)
     with _progress_bar(found.name) as show:
         total = found.path.stat().st_size
-        registry.verify(args.name, lambda done: show(done, total, "verifying"))
+        registry.check(found, lambda done: show(done, total, "verifying"))
     how = "sha256" if found.entry is not None else "header"
     if args.json:
         print(json.dumps({"name": found.name, "path": str(found.path), "ok": True, "checked": how}))
@@ -106,10 +114,15 @@ def verify(args: argparse.Namespace) -> int:
 
 def path(args: argparse.Namespace) -> int:
     """Print where the file lies; an error when it is not there."""
-    from goassist_models.registry import resolve
-
-    found = resolve(args.name)
+    found = _found(args.name)
     return _print_file(found.name, str(found.path), args.json)
+
+
+def _found(name: str | None) -> ModelFile:
+    from goassist_models import registry
+
+    embedding = registry.embedding(name)
+    return registry.resolve(name) if embedding is None else registry.there(embedding)
 
 
 def _print_file(name: str, where: str, as_json: bool) -> int:

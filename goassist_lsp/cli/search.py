@@ -7,12 +7,13 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from goassist_index.errors import IndexCorrupt, IndexUnavailable
-from goassist_lsp.cli.index import index_dependencies, progress_bar, root_of
+from goassist_lsp.cli.index import dense_tier, index_dependencies, progress_bar, refine, root_of
 
 if TYPE_CHECKING:
     from goassist_index.search import Snippet
@@ -32,6 +33,9 @@ def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )
     verb.add_argument(
         "--dependencies", action="store_true", help="also in what the workspace imports, at the versions in use"
+    )
+    verb.add_argument(
+        "--dense", action="store_true", help="also by meaning; embeds first what has not been yet (needs [embed])"
     )
     verb.add_argument("--json", action="store_true", help="print one JSON value")
     verb.set_defaults(run=run)
@@ -84,15 +88,18 @@ def _search(store: Store, root: Path, query: str, args: argparse.Namespace) -> l
     from goassist_index.store import Store
 
     kinds = args.kind or ()
-    if not args.dependencies:
-        searcher = Searcher(store, root)
+    with ExitStack() as stack:
+        shared = tier = vector = None
+        if args.dependencies:
+            index_dependencies(store, root)
+            shared = stack.enter_context(Store(dependencies_folder()))
+        if args.dense:
+            tier = stack.enter_context(dense_tier(store))
+            refine(tier, store)
+            vector = tier.asked(query).result()
+        searcher = Searcher(store, root, shared, tier)
         searcher.refresh()
-        return searcher.search(query, args.k, kinds=kinds)
-    index_dependencies(store, root)
-    with Store(dependencies_folder()) as shared:
-        searcher = Searcher(store, root, shared)
-        searcher.refresh()
-        return searcher.search(query, args.k, kinds=kinds)
+        return searcher.search(query, args.k, kinds=kinds, vector=vector)
 
 
 def _print(found: Sequence[Snippet]) -> None:

@@ -1,5 +1,7 @@
 """Holds decoding to names that exist: members, keys of a struct, types in a case, names in scope where one is used.
 
+And to what can be parsed, as far as two tokens tell (grammar.py).
+
 Made by the pipeline for one place; the engine's token loop asks `refuses` about each token before it is taken.
 Refused is only what cannot be right: where the types are not known, or a name may be a new one, everything passes.
 """
@@ -9,8 +11,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 
-from goassist_index.scan import KEYWORDS, Token, holds_elements, open_brackets, tokens
+from goassist_index.scan import KEYWORDS, Token, code_before, holds_elements, open_brackets, tokens
 from goassist_index.verdict import LegalNames
+from goassist_lsp.generate.grammar import cannot_stand
 from goassist_lsp.types import CursorContext, RefusedName
 
 Ask = Callable[[str], LegalNames | None]
@@ -48,13 +51,18 @@ class NameGuide:
         self._fitting[said] = _Names(names)
 
     def refuses(self, said: str, piece: str) -> bool:
-        """Whether `piece` behind `said` leads to, or ends, a name that does not exist."""
+        """Whether `piece` behind `said` leads to, or ends, a name that does not exist, or cannot be parsed."""
         text = self._head + said + piece
         fresh = len(text) - len(piece)
         found = list(tokens(text))
         for number, token in enumerate(found):
-            # A word that the piece adds to, or ends by what it begins with.
-            if token.end < fresh or token.end <= len(self._head) or token.kind not in ("word", "open"):
+            # What the piece adds to, or ends by what it begins with.
+            if token.end < fresh or token.end <= len(self._head) or token.kind in ("newline", "comment"):
+                continue
+            if cannot_stand(found, number):
+                self._remember(token, text)
+                return True
+            if token.kind not in ("word", "open"):
                 continue
             fitting = self._fitting.get(self._said_before(token, text))
             if fitting is not None and token.kind == "word":
@@ -182,7 +190,7 @@ def _head(context: CursorContext) -> str:
 
 def _place(found: list[Token], number: int) -> str:
     """What a word is at its place: "use" of a name, "case" for that of a case, "literal" in braces, "" for all else."""
-    at = _code_before(found, number)
+    at = code_before(found, number)
     before = found[at] if at >= 0 else None
     # Behind a colon at a line's end statements begin.
     if before is None or (at < number - 1 and (before.ends_statement or before.text == ":")):
@@ -227,19 +235,11 @@ def _is_literal(found: list[Token], opener: int) -> bool:
     at = opener - 1
     if at >= 0 and found[at].end == found[opener].start and found[at].kind in ("word", "close"):
         return found[at].text not in KEYWORDS and found[at].text != ")"
-    at = _code_before(found, opener)
+    at = code_before(found, opener)
     if at < 0 or found[at].text not in ("{", ",", ":"):
         return False
     outer = _innermost(found, opener)
     return outer is not None and found[outer].text == "{" and _is_literal(found, outer)
-
-
-def _code_before(found: list[Token], number: int) -> int:
-    """Index of the token before another that is no comment and no line's end; -1 for none."""
-    at = number - 1
-    while at >= 0 and found[at].kind in ("newline", "comment"):
-        at -= 1
-    return at
 
 
 def _innermost(found: list[Token], number: int) -> int | None:

@@ -21,6 +21,7 @@ Kind = Literal["package", "type", "function"]
 
 # Raised when the same bytes give other chunks: stored outlines are then made anew.
 CHUNKS_VERSION = 1
+DIGEST_BYTES = 16
 # About sixty lines. What is longer is cut, at statements where there are any.
 MAX_CHARS = 2400
 # A line of an outline, or a signature, that is longer is shortened.
@@ -51,7 +52,7 @@ class Piece:
     def digest(self) -> str:
         """32 hexadecimal characters that name kind, symbol and text."""
         data = "\0".join((self.kind, self.symbol, self.text)).encode()
-        return hashlib.blake2b(data, digest_size=16).hexdigest()
+        return hashlib.blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Outline:
 
 def digest_of(source: bytes) -> str:
     """The name of a file's content: 32 hexadecimal characters."""
-    return hashlib.blake2b(source, digest_size=16).hexdigest()
+    return hashlib.blake2b(source, digest_size=DIGEST_BYTES).hexdigest()
 
 
 def outline_of(source: bytes) -> Outline:

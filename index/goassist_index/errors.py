@@ -3,6 +3,7 @@
 GoassistError            what happened, to which file, and what to do about it
 ├── ConfigError          a setting, flag or environment variable that cannot be used
 ├── ModelError           weights or native library: absent, damaged, unfit for this machine
+│   ├── PromptTooLong    a prompt that the model's context cannot hold
 │   └── DownloadError    a model that could not be fetched (what was fetched is kept for the next try)
 ├── IndexUnavailable     an index that cannot be made, written or read now (disk, rights, another process)
 │   └── IndexCorrupt     a stored index that is damaged
@@ -37,6 +38,10 @@ class ConfigError(GoassistError):
 
 class ModelError(GoassistError):
     """Weights or native library: absent, damaged or unfit for this machine."""
+
+
+class PromptTooLong(ModelError):
+    """A prompt that the model's context cannot hold."""
 
 
 class DownloadError(ModelError):

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from pathspec import GitIgnoreSpec
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 # Later names win over earlier ones, as in ripgrep: a person can take back for goassist what git ignores.
 IGNORE_FILES = (".gitignore", ".ignore", ".goassistignore")
@@ -75,10 +77,17 @@ def _read(path: Path) -> GitIgnoreSpec | None:
     except OSError:
         return None
     good = [line for line in lines if line.strip() and not line.lstrip().startswith("#") and _is_pattern(line)]
-    return GitIgnoreSpec.from_lines(good) if good else None
+    if not good:
+        return None
+    # Whoever only searches reads no rules, and starts without it.
+    from pathspec import GitIgnoreSpec
+
+    return GitIgnoreSpec.from_lines(good)
 
 
 def _is_pattern(line: str) -> bool:
+    from pathspec import GitIgnoreSpec
+
     try:
         GitIgnoreSpec.from_lines([line])
     except ValueError:

@@ -1,7 +1,7 @@
 """Ranks pieces for words: BM25 over three fields, from postings held in numpy arrays.
 
 `encode` turns a unit's pieces (those of a file, or of a package) into one blob, which store.py keeps; `Ranking` loads
-the blobs that count now and answers a query in about a millisecond (docs/decisions/0007). Units come and go one by one;
+the blobs that count now and answers a query in about a millisecond (docs/decisions/0008). Units come and go one by one;
 the statistics are those of what is there, so that an index brought up to date ranks as one made anew.
 
 BM25: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), with the idf that never

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -101,6 +101,14 @@ class Token:
 def tokens(text: str, start: int = 0) -> Iterator[Token]:
     """All tokens of `text` from `start` on, in order; white space other than newlines is passed over."""
     return map(_token, _TOKEN.finditer(text, start))
+
+
+def code_before(found: Sequence[Token], number: int) -> int:
+    """Index of the token before another that is no comment and no line's end; -1 for none."""
+    at = number - 1
+    while at >= 0 and found[at].kind in ("newline", "comment"):
+        at -= 1
+    return at
 
 
 def _token(match: re.Match[str]) -> Token:

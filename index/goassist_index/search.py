@@ -7,19 +7,24 @@ a line of code: names are taken whole and in pieces (words.py).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from goassist_index.chunk import Kind, Piece, outline_of, package_pieces
 from goassist_index.dependencies import dependency_units
 from goassist_index.errors import IndexCorrupt
 from goassist_index.fileset import FileSet, content_reason
+from goassist_index.fusion import joined
 from goassist_index.postings import Hit, Ranking, encode
 from goassist_index.secrets import mask
 from goassist_index.store import Store, StoredPiece, Version
 from goassist_index.words import words
+
+if TYPE_CHECKING:
+    from goassist_index.embed import Matrix
+    from goassist_index.refine import DenseTier
 
 Origin = Literal["workspace", "buffer", "dependency"]
 # Units of the shared store are counted from here on, those of buffers below zero.
@@ -35,7 +40,15 @@ _KNOWN_SHARE = 0.7
 _SCORE_DIGITS = 6
 # Tests hold the words of what they test, many times over. Set by `eval search --set dev`.
 _TEST_WEIGHT = 0.5
+# So much less than what it says a test's cosine counts. Set by the same.
+_TEST_COSINE = 0.1
 _TELLING_CHARS = 4
+# What the two rankings count when they are joined: words, and meaning. Set by the same.
+JOINED = (1.0, 0.5)
+WORDS_ALONE = (1.0, 0.0)
+# Code is found by the names in it; a model of prose only adds noise (docs/decisions/0009).
+_CODE = re.compile(r"[{}]|:=|==|!=|&&|\|\|")
+_LEAST_PROSE_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +83,10 @@ class Searcher:
     `refresh` first: it takes in what any process has stored since. Not for several threads at once.
     """
 
-    def __init__(self, store: Store, root: Path, shared: Store | None = None) -> None:
+    def __init__(self, store: Store, root: Path, shared: Store | None = None, dense: DenseTier | None = None) -> None:
         self._store = store
         self._shared = shared
+        self._dense = dense
         self._root = root
         self._files = FileSet(root)
         self._ranking = Ranking()
@@ -90,10 +104,15 @@ class Searcher:
             return False
         if [version.generation for version in seen] != [version.generation for version in self._seen]:
             self._ranking = Ranking()
+            if self._dense is not None:
+                self._dense.forget()
             for buffer in self._buffers.values():
                 self._count_in(buffer)
         there = {unit for unit in self._ranking.units if unit >= 0}
-        self._take_in(self._store, 0, self._store.live_units(), {unit for unit in there if unit < _SHARED})
+        live = self._store.live_units()
+        self._take_in(self._store, 0, live, {unit for unit in there if unit < _SHARED})
+        if self._dense is not None:
+            self._dense.refresh(live)
         if self._shared is not None:
             used = dependency_units(self._shared, self._store)
             self._take_in(self._shared, _SHARED, used, {unit - _SHARED for unit in there if unit >= _SHARED})
@@ -122,6 +141,8 @@ class Searcher:
         old = self._buffers.pop(found.path, None)
         if old is not None:
             self._ranking.remove(old.unit)
+            if self._dense is not None:
+                self._dense.set_buffer(old.unit, None)
         if text is None or content_reason(text.encode("utf-8", "replace")) is not None:
             return
         outline = outline_of(mask(text).encode("utf-8", "replace"))
@@ -137,11 +158,24 @@ class Searcher:
         pieces = [stored.piece for stored in buffer.pieces]
         path = buffer.pieces[0].path if buffer.pieces else ""
         self._ranking.add(buffer.unit, f"buffer {path}", len(pieces), encode(pieces))
+        if self._dense is not None:
+            self._dense.set_buffer(buffer.unit, b"".join(bytes.fromhex(piece.digest) for piece in pieces))
 
-    def search(self, query: str, k: int = 10, *, known: str = "", kinds: Sequence[Kind] = ()) -> list[Snippet]:
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        known: str = "",
+        kinds: Sequence[Kind] = (),
+        vector: Matrix | None = None,
+        weights: tuple[float, float] | None = None,
+    ) -> list[Snippet]:
         """At most `k` snippets for `query`, best first: each symbol once, no near-duplicates.
 
-        What stands in `known` already (a prompt, the current file) is left out. `kinds` limits what is found.
+        What stands in `known` already (a prompt, the current file) is left out. `kinds` limits what is found. `vector`
+        is the query's, from the dense tier (`asked`): what is near it counts too, by `weights` of words and meaning,
+        which are those of `weights_for` unless given.
         """
         asked = words(query)
         if k <= 0 or not asked:
@@ -150,7 +184,7 @@ class Searcher:
         chosen: list[Snippet] = []
         bags: list[frozenset[str]] = []
         symbols: set[tuple[str, str, str]] = set()
-        for hit, stored in self._found(asked, k):
+        for hit, stored in self._found(asked, k, vector, weights or weights_for(query)):
             piece = stored.piece
             # A method's file says which of two packages of one folder it is in.
             symbol = (stored.package, piece.package_name, piece.symbol)
@@ -169,17 +203,31 @@ class Searcher:
                 break
         return chosen
 
-    def _found(self, asked: Sequence[str], k: int) -> Iterator[tuple[Hit, StoredPiece]]:
+    def _found(
+        self, asked: Sequence[str], k: int, vector: Matrix | None, weights: tuple[float, float]
+    ) -> list[tuple[Hit, StoredPiece]]:
         """Pieces that are there still, best first; ties by place, however the index came to be."""
         limit = max(_LEAST_RANKED, k * _SPARE)
+        worded = self._weighed(self._ranking.best(asked, limit), factor=_TEST_WEIGHT)
+        if vector is None or self._dense is None or weights == WORDS_ALONE:
+            return worded
+        meant = self._weighed(self._dense.ranked(vector, limit), less=_TEST_COSINE)
+        stored = {(hit.unit, hit.number): piece for hit, piece in (*worded, *meant)}
+        rankings = [
+            ([hit for hit, _ in ranking], weight) for ranking, weight in zip((worded, meant), weights, strict=True)
+        ]
+        return [(hit, stored[hit.unit, hit.number]) for hit in joined(rankings)]
+
+    def _weighed(self, hits: Sequence[Hit], *, factor: float = 1.0, less: float = 0.0) -> list[tuple[Hit, StoredPiece]]:
+        """The pieces of one ranking, best first, those of tests for less than they score."""
         found = []
-        for hit in self._ranking.best(asked, limit):
+        for hit in hits:
             stored = self._stored(hit)
             if stored is not None:
-                weight = _TEST_WEIGHT if stored.path.endswith("_test.go") else 1.0
-                found.append((replace(hit, score=hit.score * weight), stored))
+                test = stored.path.endswith("_test.go")
+                found.append((replace(hit, score=hit.score * factor - less) if test else hit, stored))
         found.sort(key=lambda pair: (-round(pair[0].score, _SCORE_DIGITS), pair[1].path, pair[1].piece.lines))
-        return iter(found)
+        return found
 
     def _stored(self, hit: Hit) -> StoredPiece | None:
         if hit.unit < 0:
@@ -189,6 +237,12 @@ class Searcher:
         stored = self._store.piece(hit.unit, hit.number)
         hidden = stored is not None and stored.path in self._buffers and stored.piece.kind != "package"
         return None if hidden else stored
+
+
+def weights_for(query: str) -> tuple[float, float]:
+    """What words and meaning count: both for a question in prose, words alone for names and code."""
+    prose = len(query.split()) >= _LEAST_PROSE_WORDS and not _CODE.search(query)
+    return JOINED if prose else WORDS_ALONE
 
 
 def _snippet(stored: StoredPiece, hit: Hit) -> Snippet:

@@ -16,22 +16,26 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING
 
 from goassist_index.cachedir import cache_dir
-from goassist_index.chunk import CHUNKS_VERSION, Piece
-from goassist_index.errors import IndexBusy, IndexCorrupt, IndexUnavailable
+from goassist_index.chunk import CHUNKS_VERSION, DIGEST_BYTES, Piece
+from goassist_index.errors import IndexBusy, IndexUnavailable
 from goassist_index.fileset import Stat
 from goassist_index.postings import POSTINGS_VERSION
 from goassist_index.secrets import SECRETS_VERSION
+from goassist_index.sqlitefile import all_or_nothing, connect, damaged, is_damage, told
 from goassist_index.words import WORDS_VERSION
 
-_SCHEMA_VERSION = 1
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+_SCHEMA_VERSION = 2
 # Everything that stored content follows from beside the source itself.
 CONTENT_VERSION = f"{CHUNKS_VERSION}.{POSTINGS_VERSION}.{SECRETS_VERSION}.{WORDS_VERSION}"
+# In the folder of a store whose pieces are embedded too; see vectors.py.
+VECTORS_FILE = "vectors.sqlite"
 _APPLICATION_ID = 0x60A55157
-_BUSY_TIMEOUT_S = 5.0
 _LOCK_TIMEOUT_S = 10.0
 _PIECE_BITS = 16
 # Units that nothing points to any more are kept for a switch back, up to as many pieces as live ones and this.
@@ -41,7 +45,7 @@ _SCHEMA = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE units(
   id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, pieces INTEGER NOT NULL, postings BLOB NOT NULL,
-  checksum INTEGER NOT NULL, outline BLOB NOT NULL);
+  checksum INTEGER NOT NULL, outline BLOB NOT NULL, digests BLOB NOT NULL);
 CREATE TABLE pieces(
   id INTEGER PRIMARY KEY, kind TEXT NOT NULL, symbol TEXT NOT NULL, receiver TEXT NOT NULL, package_name TEXT NOT NULL,
   first_line INTEGER NOT NULL, last_line INTEGER NOT NULL, head_chars INTEGER NOT NULL, file TEXT NOT NULL,
@@ -105,7 +109,8 @@ class Store:
         self.folder = folder
         self.path = folder / "index.sqlite"
         self.rebuilt = ""
-        self._lock = FileLock(folder / "lock", timeout=lock_timeout_s)
+        self._lock: FileLock | None = None
+        self._lock_timeout_s = lock_timeout_s
         with self._told():
             for made in (folder.parent, folder):
                 made.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -123,9 +128,7 @@ class Store:
         """Open what is there; the reason, in words, that it cannot be used ("" when there is nothing)."""
         if not self.path.exists():
             return ""
-        self._db = sqlite3.connect(
-            self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=64
-        )
+        self._db = connect(self.path)
         self._inode = self.path.stat().st_ino
         try:
             self._db.execute("PRAGMA synchronous=NORMAL")
@@ -139,7 +142,7 @@ class Store:
                     return None
         except (sqlite3.DatabaseError, KeyError) as error:
             self._db.close()
-            if isinstance(error, sqlite3.OperationalError) and not _is_damage(error):
+            if isinstance(error, sqlite3.OperationalError) and not is_damage(error):
                 raise
             return "damaged"
         self._db.close()
@@ -151,9 +154,7 @@ class Store:
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
         # Made first, so that no moment passes in which others may read it.
         os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        self._db = sqlite3.connect(
-            self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=64
-        )
+        self._db = connect(self.path)
         self._inode = self.path.stat().st_ino
         self.generation = os.urandom(8).hex()
         # Where the file system knows no shared memory SQLite stays with its other journal; both survive a kill.
@@ -199,8 +200,14 @@ class Store:
 
         Raises IndexBusy when another one still has it after the time given for that.
         """
+        # Whoever only reads starts without it.
+        from filelock import FileLock, Timeout
+
+        if self._lock is None:
+            self._lock = FileLock(self.folder / "lock", timeout=self._lock_timeout_s)
+        lock = self._lock
         try:
-            self._lock.acquire()
+            lock.acquire()
         except Timeout:
             raise IndexBusy(
                 "another process is writing this index", path=str(self.folder), cure="Wait for it, or end it"
@@ -208,36 +215,16 @@ class Store:
         try:
             yield
         finally:
-            self._lock.release()
+            lock.release()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing of what is written within."""
-        with self._told():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    self._db.execute("ROLLBACK")
-                raise
-
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turn what SQLite and the file system say into errors that name the place and the cure."""
-        try:
+        with self._told(), all_or_nothing(self._db):
             yield
-        except sqlite3.Error as error:
-            if _is_damage(error):
-                cure = "Run `goassist-lsp index`: it is made anew"
-                raise IndexCorrupt(f"the index is damaged ({error})", path=str(self.path), cure=cure) from error
-            cure = "Free some space and give yourself write permission there, or set GOASSIST_CACHE_DIR"
-            raise IndexUnavailable(f"the index cannot be used ({error})", path=str(self.path), cure=cure) from error
-        except OSError as error:
-            cure = "Give yourself write permission there, or set GOASSIST_CACHE_DIR"
-            words = error.strerror or str(error)
-            raise IndexUnavailable(f"the index cannot be used ({words})", path=str(self.folder), cure=cure) from error
+
+    def _told(self) -> contextlib.AbstractContextManager[None]:
+        return told(self.path)
 
     # What is there.
 
@@ -289,9 +276,25 @@ class Store:
             if row is None:
                 continue  # swept by another process since
             if zlib.crc32(row[2]) != row[3]:
-                cure = "Run `goassist-lsp index`: it is made anew"
-                raise IndexCorrupt("the index is damaged (a checksum is wrong)", path=str(self.path), cure=cure)
+                raise damaged("a checksum is wrong", self.path)
             yield unit, row[0], row[1], row[2]
+
+    def digests(self, units: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+        """(unit, the digests of its pieces, DIGEST_BYTES each) of these units. Raises IndexCorrupt."""
+        for unit in units:
+            with self._told():
+                row = self._db.execute("SELECT pieces, digests FROM units WHERE id=?", (unit,)).fetchone()
+            if row is None:
+                continue  # swept by another process since
+            if len(row[1]) != row[0] * DIGEST_BYTES:
+                raise damaged("a digest is missing", self.path)
+            yield unit, row[1]
+
+    def folders(self) -> dict[int, str]:
+        """A folder that each unit is used in, of those that are used."""
+        query = "SELECT unit, folder FROM files WHERE unit IS NOT NULL UNION SELECT unit, folder FROM packages"
+        with self._told():
+            return dict(self._db.execute(query))
 
     def piece(self, unit: int, number: int) -> StoredPiece | None:
         """One piece and the first place it stands at; None when nothing points to it any more."""
@@ -320,7 +323,7 @@ class Store:
         with self._told():
             row = self._db.execute("SELECT key, outline FROM units WHERE id=?", (unit,)).fetchone()
         if row is None:
-            raise IndexCorrupt("the index is damaged (a unit is missing)", path=str(self.path))
+            raise damaged("a unit is missing", self.path)
         return row[0], row[1]
 
     def counts(self) -> tuple[int, int, int]:
@@ -336,9 +339,10 @@ class Store:
 
     def add_unit(self, key: str, pieces: Sequence[tuple[str, Piece]], postings: bytes, outline: bytes = b"") -> int:
         """Store a unit; the file names of its pieces are "" where the unit is a file itself. Returns its number."""
-        insert = "INSERT INTO units(key, pieces, postings, checksum, outline) VALUES(?, ?, ?, ?, ?)"
+        insert = "INSERT INTO units(key, pieces, postings, checksum, outline, digests) VALUES(?, ?, ?, ?, ?, ?)"
         pieces = pieces[: 1 << _PIECE_BITS]
-        values = (key, len(pieces), postings, zlib.crc32(postings), outline)
+        digests = b"".join(bytes.fromhex(piece.digest) for _, piece in pieces)
+        values = (key, len(pieces), postings, zlib.crc32(postings), outline, digests)
         unit = self._db.execute(insert, values).lastrowid
         assert unit is not None
         rows = (
@@ -391,10 +395,3 @@ class Store:
                 first = unit << _PIECE_BITS
                 self._db.execute("DELETE FROM pieces WHERE id BETWEEN ? AND ?", (first, first + (1 << _PIECE_BITS) - 1))
                 self._db.execute("DELETE FROM units WHERE id=?", (unit,))
-
-
-def _is_damage(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", None)
-    # The low byte is the kind of error. Generic ones say that a table or column is not there.
-    kinds = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
-    return code is not None and code & 0xFF in kinds

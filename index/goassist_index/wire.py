@@ -85,6 +85,12 @@ class Pipe:
         finally:
             self._waiting.pop(number, None)
 
+    def tell(self, method: str, params: dict[str, Any]) -> None:
+        """Say something that is not answered; nobody hears it when the process is gone."""
+        if self.alive:
+            with contextlib.suppress(ServiceGone):
+                self._write({"method": method, "params": params})
+
     def _write(self, message: dict[str, Any]) -> None:
         stdin = self._process.stdin
         assert stdin is not None

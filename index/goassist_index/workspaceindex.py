@@ -7,19 +7,27 @@ the next search only: nobody waits for a text to be cut at each key.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from goassist_index.chunk import Kind
 from goassist_index.errors import IndexUnavailable
 from goassist_index.search import Snippet
 from goassist_index.wire import Pipe, ReplyError, ServiceGone
 
+if TYPE_CHECKING:
+    from goassist_index.embed import EmbeddingModel
+
 log = logging.getLogger(__name__)
+
+# How often the indexer is told that somebody types, at most.
+_TYPING_S = 1.0
 
 # progress(files done, files in all, folder)
 Progress = Callable[[int, int, str], None]
@@ -43,11 +51,14 @@ class IndexSummary:
 class WorkspaceIndex:
     """The index of the workspace at `root` (resolved). All methods belong to one event loop.
 
-    They raise IndexUnavailable when the indexer cannot start or says so, or ends twice over one request.
+    They raise IndexUnavailable when the indexer cannot start or says so, or ends twice over one request. With `model`
+    pieces are also embedded, in idle time, and found by meaning; what that needs and is not there is logged.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, model: EmbeddingModel | None = None) -> None:
         self.root = root
+        self._model = model
+        self._told_typing_s = -_TYPING_S
         self._pipe: Pipe | None = None
         self._starting = asyncio.Lock()
         self._progress: Progress | None = None
@@ -79,6 +90,10 @@ class WorkspaceIndex:
         elif self._buffers.pop(path, None) is None:
             return
         self._unsent.add(path)
+        now = time.monotonic()
+        if self._model is not None and self._pipe is not None and now - self._told_typing_s >= _TYPING_S:
+            self._told_typing_s = now
+            self._pipe.tell("typing", {"path": str(path)})
 
     async def search(self, query: str, k: int, *, known: str = "", kinds: Sequence[Kind] = ()) -> tuple[Snippet, ...]:
         """At most `k` snippets, best first; see Searcher.search."""
@@ -133,6 +148,8 @@ class WorkspaceIndex:
                     return self._pipe
                 await self._pipe.close()
             command = [sys.executable, "-m", "goassist_index.indexer", str(self.root)]
+            if self._model is not None:
+                command.append(json.dumps(asdict(self._model)))
             try:
                 # Not in the workspace: a module lying there must not be taken for one of Python's.
                 self._pipe = await Pipe.start(command, Path(sys.prefix), self._event, "indexer")
@@ -146,3 +163,7 @@ class WorkspaceIndex:
     def _event(self, method: str, params: Any) -> None:
         if method == "progress" and self._progress is not None:
             self._progress(params["done"], params["total"], params["path"])
+        elif method == "rebuilt":
+            log.warning("what was embedded of %s was %s: made anew", self.root, params["message"])
+        elif method == "degraded":
+            log.warning("%s is searched by words alone: %s", self.root, params["message"])

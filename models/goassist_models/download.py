@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goassist_index.errors import DownloadError
-from goassist_models.registry import ModelEntry, Source, models_dir, sha256_of
+from goassist_models.registry import Companion, Entry, Source, models_dir, sha256_of
 
 # Told (bytes done, bytes in all, what is going on) from the thread that downloads.
 Progress = Callable[[int, int, str], None]
@@ -26,7 +26,7 @@ _SPARE_BYTES = 200_000_000
 class Job:
     """One download as its sources see it: `part` is the growing file, `staging` a directory of their own."""
 
-    entry: ModelEntry
+    entry: Entry
     staging: Path
     progress: Progress
     cancelled: Callable[[], bool]
@@ -34,7 +34,11 @@ class Job:
     @property
     def part(self) -> Path:
         """The file under way; sources may leave it unfinished and find it again."""
-        return self.staging / f"{self.entry.file}.part"
+        return self.staging / f"{self.entry.path.name}.part"
+
+    def companion(self, companion: Companion) -> Path:
+        """Where sources leave one of the small files that belong to it."""
+        return self.staging / "companions" / companion.file
 
 
 Fetch = Callable[[Job, Source], None]
@@ -56,7 +60,7 @@ class DiskFull(DownloadError):
 
 
 def pull(
-    entry: ModelEntry,
+    entry: Entry,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
     *,
@@ -73,7 +77,7 @@ def pull(
 
         fetch = sources.fetch
     target = entry.path
-    staging = models_dir() / f".{entry.file}.download"
+    staging = models_dir() / f"{_hidden(entry)}.download"
     job = Job(entry, staging, progress or (lambda done, total, what: None), cancelled or (lambda: False))
     with _disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -85,6 +89,8 @@ def pull(
             staging.mkdir(exist_ok=True)
             _check_room(job)
             _from_sources(job, fetch)
+            for companion in entry.companions:
+                job.companion(companion).replace(target.parent / companion.file)
             job.part.replace(target)
             shutil.rmtree(staging, ignore_errors=True)
     return target
@@ -101,7 +107,9 @@ def _from_sources(job: Job, fetch: Fetch) -> None:
             size_bytes = job.part.stat().st_size if job.part.is_file() else 0
             if size_bytes != job.entry.size_bytes:
                 raise DownloadError(f"it sent {size_bytes:,} bytes, not {job.entry.size_bytes:,}")
-            if not _digest_right(job, job.part):
+            if not _digest_right(job, job.part) or not all(
+                sha256_of(job.companion(companion)) == companion.sha256 for companion in job.entry.companions
+            ):
                 raise DownloadError("what it sent does not have the registry's digest")
         except (Cancelled, DiskFull):
             raise
@@ -139,12 +147,17 @@ def _check_room(job: Job) -> None:
         )
 
 
+def _hidden(entry: Entry) -> str:
+    """A name that nobody takes for a model's, in the models' directory itself."""
+    return f".{entry.file.replace('/', '-')}"
+
+
 @contextlib.contextmanager
 def _locked(job: Job) -> Iterator[None]:
     """Hold the one lock of this file's download; wait for another process that has it."""
     from filelock import FileLock, Timeout
 
-    lock = FileLock(models_dir() / f".{job.entry.file}.lock")
+    lock = FileLock(models_dir() / f"{_hidden(job.entry)}.lock")
     while True:
         try:
             lock.acquire(timeout=_LOCK_POLL_S)

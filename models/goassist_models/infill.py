@@ -5,13 +5,14 @@ Shared by serving, training and evaluation. An engine renders a form with its mo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from goassist_index.errors import ModelError
 from goassist_models.gguf_header import GGUFHeader
 
-Slot = Literal["PREFIX", "SUFFIX", "MIDDLE", "repo", "prefix", "suffix", "typed"]
+Slot = Literal["PREFIX", "SUFFIX", "MIDDLE", "repo", "prefix", "suffix", "typed", "given"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ FORMS: dict[str, InfillForm] = {
     )
 }
 DEFAULT_FORM = "joined"
+# Nothing is to be filled in: what somebody laid out already, such as the turns of a chat, is read as it is.
+AS_GIVEN = InfillForm("as given", ("given",), healed=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ FAMILIES: dict[str, InfillTokens] = {
     "codellama": InfillTokens("▁<PRE>", "▁<SUF>", "▁<MID>", ("▁<EOT>", "</s>")),
     "santacoder": InfillTokens("<fim-prefix>", "<fim-suffix>", "<fim-middle>", ("<|endoftext|>", "<fim-pad>")),
 }
+
+DEFAULT_FAMILY = "qwen2.5-coder"
 
 # Newer and older spellings of the metadata keys that name infill tokens by id.
 _ID_KEYS = {
@@ -157,7 +162,8 @@ class InfillPrompt:
     """One prompt as parts of text, not yet tokens: `typed` is what was typed since the anchor (may be empty).
 
     The order is the form's; text is never parsed for special tokens, so source code cannot forge them. `note` is one
-    line that is not in the file: it is shown to the model as a comment above the last line of `prefix`.
+    line that is not in the file: it is shown to the model as a comment above the last line of `prefix`. `given` is the
+    whole of a prompt that is no infill prompt (AS_GIVEN).
     """
 
     form: InfillForm
@@ -166,6 +172,7 @@ class InfillPrompt:
     repo: RepoContext | None = None
     typed: str = ""
     note: str = ""
+    given: tuple[Segment, ...] = ()
 
     @property
     def noted_prefix(self) -> str:
@@ -199,8 +206,36 @@ def render(prompt: InfillPrompt, tokens: InfillTokens) -> tuple[Segment, ...]:
         "prefix": (Segment(prompt.noted_prefix, False),),
         "suffix": (Segment(prompt.suffix, False),),
         "typed": (Segment(prompt.typed, False),),
+        "given": prompt.given,
     }
     return tuple(segment for slot in prompt.form.slots for segment in filled[slot] if segment.text)
+
+
+def laid_out(text: str, tokens: InfillTokens) -> tuple[Segment, ...]:
+    """The segments of a prompt that somebody laid out with a model's infill tokens; of any other text, that text.
+
+    Only for who says what the model reads: in source code such texts are no tokens.
+    """
+    special = [token for token in (tokens.prefix, tokens.suffix, tokens.middle, tokens.repo, tokens.file) if token]
+    if not all(token in text for token in special[:3]):
+        return (Segment(text, special=False),)
+    parts = re.split(f"({'|'.join(map(re.escape, special))})", text)
+    return tuple(Segment(part, part in special) for part in parts if part)
+
+
+def parts_of(segments: tuple[Segment, ...], tokens: InfillTokens) -> tuple[str, str] | None:
+    """The prefix and the suffix of an infill prompt that is laid out; None where it is none."""
+    found = {tokens.prefix: "", tokens.suffix: "", tokens.middle: ""}
+    slot = ""
+    for segment in segments:
+        if segment.special:
+            slot = segment.text
+        elif slot in found:
+            found[slot] += segment.text
+    if not any(segment.special for segment in segments):
+        return None
+    # What stands behind the middle token has been written already.
+    return found[tokens.prefix] + found[tokens.middle], found[tokens.suffix]
 
 
 def _repository(repo: RepoContext | None, tokens: InfillTokens) -> tuple[Segment, ...]:

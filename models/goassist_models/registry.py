@@ -8,17 +8,20 @@ from __future__ import annotations
 import hashlib
 import os
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import ConfigError, ModelError
 from goassist_models import gguf_header
 from goassist_models.infill import FAMILIES, InfillTokens, tokens_of
+
+if TYPE_CHECKING:
+    from goassist_index.embed import EmbeddingModel
 
 ENVIRONMENT_NAME = "GOASSIST_MODEL"
 _HASH_BLOCK_BYTES = 1 << 20
@@ -60,8 +63,16 @@ Source = HubSource | PackageSource
 
 
 @dataclass(frozen=True, slots=True)
-class ModelEntry:
-    """One row of the registry. `infill` names a row of infill.FAMILIES."""
+class Companion:
+    """A small file that belongs to a model's own and lies beside it."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What all rows of the registry have. `file` is below the models' directory, with slashes."""
 
     name: str
     title: str
@@ -69,8 +80,8 @@ class ModelEntry:
     size_bytes: int
     sha256: str
     licence: str
-    infill: str
     sources: tuple[Source, ...]
+    companions: tuple[Companion, ...] = ()
     default: bool = False
 
     @property
@@ -79,18 +90,50 @@ class ModelEntry:
         return models_dir() / self.file
 
     @property
+    def present(self) -> bool:
+        """Whether all of it is there, by what is cheap to see: it is put in place behind its companions."""
+        return self.path.is_file() and self.path.stat().st_size == self.size_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelEntry(Entry):
+    """A model that writes. `infill` names a row of infill.FAMILIES."""
+
+    infill: str
+
+    @property
     def tokens(self) -> InfillTokens:
         """The model's infill tokens."""
         return FAMILIES[self.infill]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingEntry(Entry):
+    """A model that gives texts vectors; see EmbeddingModel."""
+
+    dimensions: int
+    max_tokens: int
+    query_prefix: str = ""
+    passage_prefix: str = ""
+
+    @property
+    def model(self) -> EmbeddingModel:
+        """What the index is told of it."""
+        from goassist_index.embed import EmbeddingModel
+
+        directory = str(self.path.parent)
+        prefixes = self.query_prefix, self.passage_prefix
+        return EmbeddingModel(self.name, directory, self.dimensions, self.max_tokens, *prefixes)
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model file that is there: its name for reports, its path, and its registry row if it has one."""
+    """A model file that is there: its name for reports, its path, its registry row if it has one, and its adapter."""
 
     name: str
     path: Path
-    entry: ModelEntry | None
+    entry: Entry | None
+    adapter: Path | None = None
 
 
 def models_dir() -> Path:
@@ -99,16 +142,39 @@ def models_dir() -> Path:
 
 
 @cache
-def entries() -> tuple[ModelEntry, ...]:
-    """All rows of the registry, in its order."""
+def _rows() -> dict[str, Any]:
     text = resources.files("goassist_models").joinpath("registry.toml").read_text(encoding="utf-8")
-    return tuple(_entry(row) for row in tomllib.loads(text)["model"])
+    return tomllib.loads(text)
 
 
-def _entry(row: dict[str, Any]) -> ModelEntry:
+@cache
+def entries() -> tuple[ModelEntry, ...]:
+    """All rows of models that write, in the registry's order."""
+    return tuple(ModelEntry(**_values(row)) for row in _rows()["model"])
+
+
+@cache
+def embeddings() -> tuple[EmbeddingEntry, ...]:
+    """All rows of models that embed, in the registry's order."""
+    return tuple(EmbeddingEntry(**_values(row)) for row in _rows()["embedding"])
+
+
+def _values(row: Mapping[str, Any]) -> dict[str, Any]:
     kinds: dict[str, type[HubSource] | type[PackageSource]] = {"hub": HubSource, "pypi": PackageSource}
-    sources = tuple(kinds[source["kind"]](**source) for source in row.pop("source"))
-    return ModelEntry(sources=sources, **row)
+    sources = tuple(kinds[source["kind"]](**source) for source in row["source"])
+    companions = tuple(Companion(**companion) for companion in row.get("companion", ()))
+    rest = {key: value for key, value in row.items() if key not in ("source", "companion")}
+    return {**rest, "sources": sources, "companions": companions}
+
+
+def embedding(name: str | None) -> EmbeddingEntry | None:
+    """The row of this name among models that embed, None when none of them has it."""
+    return next((entry for entry in embeddings() if entry.name == name), None)
+
+
+def default_embedding() -> EmbeddingEntry:
+    """Return the row marked as the default among models that embed."""
+    return next(entry for entry in embeddings() if entry.default)
 
 
 def default_entry() -> ModelEntry:
@@ -147,33 +213,53 @@ def requested(name_or_path: str | None = None) -> ModelEntry | Path:
     return entry_named(wanted)
 
 
+def with_adapter(wanted: str) -> tuple[str, Path | None]:
+    """Split "MODEL+ADAPTER.gguf" in two; what has no adapter, or is a file of that very name, stays whole."""
+    model, plus, adapter = wanted.rpartition("+")
+    if not plus or not model or not adapter.endswith(".gguf") or Path(wanted).expanduser().exists():
+        return wanted, None
+    return model, Path(adapter).expanduser().absolute()
+
+
 def resolve(name_or_path: str | None = None) -> ModelFile:
     """Find the model file meant by a name or path (see `requested`), checked as far as is cheap.
 
-    Cheap is: there, readable, of the registry's size or with whole tensor data, and with infill tokens.
+    "MODEL+ADAPTER.gguf" is a model with a LoRA adapter. Cheap is: there, readable, of the registry's size or with whole
+    tensor data, and with infill tokens.
     Raises ModelError, naming the file and the cure, or ConfigError for an unknown name.
     """
-    found = requested(name_or_path)
+    model, adapter = with_adapter(name_or_path or os.environ.get(ENVIRONMENT_NAME, "").strip())
+    found = requested(model)
     if isinstance(found, Path):
         tokens_of(gguf_header.read_header(found))
-        return ModelFile(found.stem, found, None)
-    path = found.path
-    cure = f"Fetch it with `goassist-lsp model pull {found.name}`"
+        file = ModelFile(found.stem, found, None)
+    else:
+        file = there(found)
+    if adapter is None:
+        return file
+    gguf_header.read_header(adapter)
+    return replace(file, name=f"{file.name}+{adapter.stem}", adapter=adapter)
+
+
+def there(entry: Entry) -> ModelFile:
+    """The file of a registry row, checked as far as is cheap. Raises ModelError, naming the file and the cure."""
+    path = entry.path
+    cure = f"Fetch it with `goassist-lsp model pull {entry.name}`"
     try:
         size_bytes = path.stat().st_size
     except FileNotFoundError as error:
-        raise ModelError(f"the model {found.name} has not been downloaded", path=str(path), cure=cure) from error
+        raise ModelError(f"the model {entry.name} has not been downloaded", path=str(path), cure=cure) from error
     except OSError as error:
         raise ModelError(
             f"the model file cannot be read ({error.strerror})", path=str(path), cure="Check its permissions"
         ) from error
-    if size_bytes != found.size_bytes:
+    if size_bytes != entry.size_bytes:
         raise ModelError(
-            f"the model file is damaged: it has {size_bytes:,} bytes, not {found.size_bytes:,}",
+            f"the model file is damaged: it has {size_bytes:,} bytes, not {entry.size_bytes:,}",
             path=str(path),
             cure=cure,
         )
-    return ModelFile(found.name, path, found)
+    return ModelFile(entry.name, path, entry)
 
 
 def sha256_of(path: Path, seen: Callable[[int], None] | None = None) -> str:
@@ -188,16 +274,24 @@ def sha256_of(path: Path, seen: Callable[[int], None] | None = None) -> str:
     return digest.hexdigest()
 
 
-def verify(name_or_path: str | None = None, seen: Callable[[int], None] | None = None) -> ModelFile:
-    """Check a model file wholly: its digest against the registry's, or its header when it has no row there.
+def check(found: ModelFile, seen: Callable[[int], None] | None = None) -> None:
+    """Compare a file's digest, and its companions', with the registry's; one of no row has had its header checked.
 
     Raises ModelError when it is not what it should be.
     """
-    found = resolve(name_or_path)
-    if found.entry is not None and (digest := sha256_of(found.path, seen)) != found.entry.sha256:
-        raise ModelError(
-            f"the model file is damaged: its digest is {digest}, not {found.entry.sha256}",
-            path=str(found.path),
-            cure=f"Remove it, then `goassist-lsp model pull {found.entry.name}`",
-        )
-    return found
+    entry = found.entry
+    if entry is None:
+        return
+    folder = found.path.parent
+    pinned = [(found.path, entry.sha256), *((folder / one.file, one.sha256) for one in entry.companions)]
+    for path, wanted in pinned:
+        try:
+            digest = sha256_of(path, seen if path == found.path else None)
+        except FileNotFoundError:
+            digest = "that of no file"
+        if digest != wanted:
+            raise ModelError(
+                f"the model file is damaged: its digest is {digest}, not {wanted}",
+                path=str(path),
+                cure=f"Remove it, then `goassist-lsp model pull {entry.name}`",
+            )

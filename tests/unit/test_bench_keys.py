@@ -13,12 +13,14 @@ import psutil
 import pytest
 
 from goassist_index.errors import GoassistError
+from goassist_index.store import store_folder
 from goassist_lsp import cli
 from goassist_lsp.cli import bench_growth, bench_load
 from goassist_lsp.cli.bench_growth import AXES, Axis, Point, point
 from goassist_lsp.cli.bench_keys import BEGINNING, Key, Scene, figures, ratio, typist, unguessed
 from goassist_models.evaluate.made_up import file_with_hole
 from support.lsp_client import FAKE_SERVER
+from support.workspaces import lay_out
 
 
 @pytest.fixture(autouse=True)
@@ -152,7 +154,7 @@ def test_a_size_that_fails_is_told_and_the_status_says_so(
 
 def load_options(**given: object) -> argparse.Namespace:
     return argparse.Namespace(
-        **{"processes": 2, "keys": 3, "times": 2, "seed": 1, "json": False, "plot": None, **given}
+        **{"processes": 2, "indexing": None, "keys": 3, "times": 2, "seed": 1, "json": False, "plot": None, **given}
     )
 
 
@@ -170,6 +172,17 @@ async def test_idle_and_busy_stretches_take_turns_in_one_server(
     found = await bench_load.measured(scene(tmp_path), load_options(), FAKE_SERVER, 0.0)
     assert counts == [0, 2, 0, 2]
     assert {kind: len(keys) for kind, keys in found.items()} == {"idle": 6, "busy": 6}
+
+
+async def test_an_indexer_reads_a_workspace_while_keys_are_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOASSIST_CACHE_DIR", str(tmp_path / "cache"))
+    read = lay_out(tmp_path / "shop")
+    at = scene(tmp_path)
+    found = await bench_load.measured(at, load_options(indexing=str(read), times=1), FAKE_SERVER, 0.0)
+    assert {kind: len(keys) for kind, keys in found.items()} == {"idle": 3, "busy": 3}
+    assert (store_folder(read) / "index.sqlite").is_file()  # it was at it
 
 
 def test_what_spins_is_killed_by_its_id_also_on_an_error() -> None:
@@ -200,4 +213,6 @@ def test_load_is_told_as_a_ratio(
     assert "3.00" in said
     assert (tmp_path / "load.svg").is_file()
     assert cli.main(["bench", "load", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["busy_to_idle"] == {"p50_ms": 3.0, "p95_ms": 3.0}
+    said = json.loads(capsys.readouterr().out)
+    assert said["busy_to_idle"] == {"p50_ms": 3.0, "p95_ms": 3.0}
+    assert said["answered_in_time"] == {"idle": 1.0, "busy": 1.0}

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from goassist_index.embed import FakeEmbedder
 from goassist_index.store import Store, store_folder
-from goassist_lsp import cli
+from goassist_lsp import cli, meaning
 from support.workspaces import lay_out
 
 
@@ -104,3 +105,30 @@ def test_search_makes_a_damaged_index_anew(root: Path, capsys: pytest.CaptureFix
 def test_a_directory_that_is_not_there_is_an_error(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["index", str(root / "nowhere")]) == cli.EXIT_UNUSABLE
     assert "no directory" in capsys.readouterr().err
+
+
+def test_what_pieces_mean_is_embedded_once_and_found_by(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meaning, "embedder", FakeEmbedder)
+    assert cli.main(["index", str(root), "--dense", "--json"]) == 0
+    value = json.loads(said(capsys))
+    assert value["embedded"] == value["chunks"]
+    assert cli.main(["index", str(root), "--dense"]) == 0
+    assert "0 chunks embedded that were not before" in said(capsys)
+    assert cli.main(["search", "--dir", str(root), "--dense", "--json", "change an amount at a rate of today"]) == 0
+    assert json.loads(said(capsys))["results"][0]["symbol"] == "ConvertCurrency"
+
+
+def test_without_the_embedding_model_it_is_said_how_to_get_it(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["search", "--dir", str(root), "--dense", "discount"]) == 2
+    assert "model pull all-minilm-l6-v2" in capsys.readouterr().err
+    assert cli.main(["search", "--dir", str(root), "discount"]) == 0
+
+
+def test_without_faiss_it_is_said_what_to_install(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("goassist_index.dense.available", lambda: False)
+    assert cli.main(["search", "--dir", str(root), "--dense", "discount"]) == 2
+    assert "goassist-lsp[embed]" in capsys.readouterr().err

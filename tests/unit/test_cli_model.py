@@ -38,12 +38,13 @@ def said(capsys: pytest.CaptureFixture[str]) -> object:
 
 def test_list_tells_what_is_here(tiny: registry.ModelEntry, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["model", "list", "--json"]) == 0
-    (row,) = said(capsys)  # type: ignore[misc]
+    row, *embedding = said(capsys)  # type: ignore[misc]
+    assert [one["name"] for one in embedding] == ["all-minilm-l6-v2", "bge-small-en-v1.5"]
     assert (row["name"], row["present"], row["path"]) == ("tiny", False, str(tiny.path))
     assert main(["model", "pull"]) == 0
     capsys.readouterr()
     main(["model", "list", "--json"])
-    (row,) = said(capsys)  # type: ignore[misc]
+    row, *_ = said(capsys)  # type: ignore[misc]
     assert row["present"]
 
 

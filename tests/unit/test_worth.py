@@ -81,5 +81,7 @@ async def test_while_one_types_nothing_more_is_drawn_where_the_first_answer_fail
         assert len([request for request in engine.requests if request.resume is None]) == requests
 
 
-def test_no_threshold_is_minus_infinity() -> None:
-    assert least_logprob("eager", None) == -math.inf
+@pytest.mark.parametrize("eagerness", ["eager", "balanced"])
+@pytest.mark.parametrize("pace", [AT_REST, None])
+def test_who_waits_is_shown_whatever_passes_the_check(eagerness: str, pace: Pace | None) -> None:
+    assert least_logprob(eagerness, pace) == -math.inf

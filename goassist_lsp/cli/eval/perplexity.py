@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
         args.out or cache_dir() / "eval" / f"perplexity-{args.limit}-{args.seed}", "perplexity", arguments
     )
     for model in models:
-        the_run = asyncio.run(_measure(the_run, model, cases, forms, goroot / "src"))
+        settings, _ = resolve(Options())
+        the_run = asyncio.run(measured(the_run, model, cases, forms, goroot / "src", settings))
     found = figures(the_run, DEFAULT_FORM)
     if args.json:
         print_json({"task": "perplexity", "run": str(the_run.directory), **found})
@@ -78,12 +80,14 @@ def _forms(words: str | None) -> list[str]:
     return [name for name in form_names() if name in wanted]
 
 
-async def _measure(run: Run, model: ModelFile, cases: Sequence[Case], forms: Sequence[str], source_root: Path) -> Run:
+async def measured(
+    run: Run, model: ModelFile, cases: Sequence[Case], forms: Sequence[str], source_root: Path, settings: Settings
+) -> Run:
+    """Score the cases that the run does not hold yet, as served with these settings."""
     from goassist_models.engine.llama import LlamaEngine
 
-    settings, _ = resolve(Options())
     with progress.status(f"loading {model.name}") as status:
-        engine = await LlamaEngine.load(model.path, llama_settings(settings))
+        engine = await LlamaEngine.load(model.path, replace(llama_settings(settings), adapter=model.adapter))
 
         def tell(number: int, case: Case) -> None:
             status.update(f"{model.name}: {number} of {len(cases)}: {case.kind} of {case.function}, {case.file}")

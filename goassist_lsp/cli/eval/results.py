@@ -20,6 +20,7 @@ SECTIONS = {
     "humaneval-x": "humaneval",
     "perplexity": "perplexity",
     "lint": "lint",
+    "search": "search",
 }
 _PAGE = Path("docs/results.md")
 

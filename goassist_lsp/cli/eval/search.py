@@ -1,29 +1,58 @@
-"""`eval search`: how often the index finds the function that somebody looks for, on the code of real modules."""
+"""`eval search`: how often the index finds the function that somebody looks for, on the code of real modules.
+
+By words; with `--dense` by meaning too, by both rankings joined, and as served: joined for prose, by words for code.
+"""
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from goassist_index.cachedir import cache_dir
 from goassist_index.errors import GoassistError
+from goassist_lsp import meaning
 from goassist_lsp.cli.bench_report import add_common, chosen_modules, print_json, progress, table
+from goassist_models.evaluate.modules import prepare
+from goassist_models.evaluate.runs import Run
 from goassist_models.evaluate.searching import TASKS, SearchCase, rank_of, search_cases
 
+if TYPE_CHECKING:
+    from goassist_index.embed import Embedder
+    from goassist_index.search import Searcher
+
+WORDS, MEANING, JOINED, SERVED = "words", "meaning", "joined", "as served"
 # How far down the list a function is looked for: beyond, it counts as not found.
 _DEPTH = 50
 _AT = 5
+_ASKED = "asked"
+_COLUMNS = ("task", "ranking", f"recall@{_AT}", "MRR", "recall less words", "cases")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One case, and the place (from 1) at which its function stood; None where it did not."""
+    """One case of a task, and the place (from 1) at which its function stood, by ranking; None where it did not."""
 
-    case: SearchCase
-    rank: int | None
+    task: str
+    module: str
+    symbol: str
+    ranks: Mapping[str, int | None]
+
+    def within(self, ranking: str) -> bool:
+        """Whether the function is among the first few."""
+        rank = self.ranks[ranking]
+        return rank is not None and rank <= _AT
+
+    def reciprocal(self, ranking: str) -> float:
+        """1 / place, 0 where it was not found."""
+        rank = self.ranks[ranking]
+        return 1 / rank if rank is not None else 0.0
 
 
 def register(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,73 +63,149 @@ def register(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--set", dest="subset", choices=("dev", "test"), default="test", help="which half of the pinned list"
     )
     parser.add_argument("--limit", type=int, default=40, help="cases of each task in a module (default 40)")
+    parser.add_argument("--dense", action="store_true", help="also by meaning, and by both (minutes a module)")
+    parser.add_argument("--embedding", metavar="NAME", help="the embedding model (default: the registry's default)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="keep the run there; the same one goes on with it")
     add_common(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 when something was asked, 1 when there was nothing to ask."""
-    found: list[Found] = []
-    for spec in chosen_modules(args.modules, lambda spec: spec.split == args.subset):
-        try:
-            with progress.status(f"{spec.name}: indexing and asking"):
-                found.extend(_asked(_directory(spec), spec.name, args.limit, args.seed))
-        except GoassistError as error:
-            progress.print(f"left out: {error}", style="red", markup=False)
-    figures = {task: _figures([one for one in found if one.case.task == task]) for task in TASKS}
-    if args.json:
-        print_json({"eval": "search", "seed": args.seed, "modules": _modules(found), "tasks": figures})
-    else:
-        rows = [(task, *map(_shown, (one["recall"], one["mrr"])), one["n"]) for task, one in figures.items()]
-        table(f"{len(_modules(found))} modules", ("task", f"recall@{_AT}", "MRR", "cases"), rows)
-    return 0 if found else 1
+    specs = chosen_modules(args.modules, lambda spec: spec.split == args.subset)
+    with ExitStack() as stack:
+        embedder = meaning.embedder(args.embedding) if args.dense or args.embedding else None
+        if embedder is not None:
+            stack.callback(embedder.close)
+        arguments = {"modules": [spec.name for spec in specs], "limit": args.limit, "seed": args.seed}
+        arguments["embedding"] = embedder.space if embedder is not None else None
+        out = args.out or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="goassist-search-")))
+        the_run = Run.open(out, "search", arguments)
+        for spec in specs:
+            if spec.name in _modules(cases_of(the_run)):
+                continue
+            try:
+                with progress.status(f"{spec.name}: indexing and asking"):
+                    found = _asked(prepare(spec, cache_dir()), spec.name, args.limit, args.seed, embedder)
+            except GoassistError as error:
+                progress.print(f"left out: {error}", style="red", markup=False)
+            else:
+                the_run.append_line(_ASKED, json.dumps([_line(one) for one in found]))
+        cases = cases_of(the_run)
+        if args.json:
+            print_json({"eval": "search", "seed": args.seed, "modules": _modules(cases), "tasks": figures(cases)})
+        else:
+            table(f"{len(_modules(cases))} modules", _COLUMNS, _rows(cases))
+    return 0 if cases else 1
 
 
-def _directory(spec: Any) -> Path:
-    from goassist_index.cachedir import cache_dir
-    from goassist_models.evaluate.modules import prepare
+def markdown(run: Run) -> str:
+    """The run's table, for the page of results."""
+    cases = cases_of(run)
+    lines = [_COLUMNS, ("---", "---", *["---:"] * 4), *_rows(cases)]
+    text = "\n".join(f"| {' | '.join('-' if cell is None else str(cell) for cell in line)} |" for line in lines)
+    return f"{text}\n\n{len(_modules(cases))} modules."
 
-    return prepare(spec, cache_dir())
+
+def cases_of(run: Run) -> list[Found]:
+    """All cases that were asked in a run."""
+    return [Found(**one) for line in run.lines(_ASKED) for one in json.loads(line)]
 
 
-def _asked(directory: Path, module: str, count: int, seed: int) -> list[Found]:
+def figures(cases: Sequence[Found]) -> dict[str, dict[str, dict[str, Any]]]:
+    """By task and ranking: see `_figures`."""
+    rankings = list(cases[0].ranks) if cases else [WORDS]
+    by_task = {task: [one for one in cases if one.task == task] for task in TASKS}
+    return {task: {ranking: _figures(some, ranking) for ranking in rankings} for task, some in by_task.items()}
+
+
+def _asked(directory: Path, module: str, count: int, seed: int, embedder: Embedder | None = None) -> list[Found]:
+    from goassist_index.refine import DenseTier
+    from goassist_index.search import JOINED as weights
     from goassist_index.search import Searcher
     from goassist_index.store import Store
     from goassist_index.update import update_workspace
 
-    with tempfile.TemporaryDirectory(prefix="goassist-search-") as scratch:
+    with ExitStack() as stack:
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="goassist-search-"))
         target = Path(scratch).resolve() / "module"
         cases = search_cases(directory.resolve(), target, module, count, seed)
-        with Store(Path(scratch) / "store") as store:
-            update_workspace(store, target)
+        # Vectors are kept from run to run: their texts are the same, and embedding them takes minutes.
+        folder = Path(scratch) / "store" if embedder is None else _kept(module, embedder)
+        store = stack.enter_context(Store(folder))
+        update_workspace(store, target)
+        options: dict[str, dict[str, Any]] = {WORDS: {}}
+        if embedder is None:
             searcher = Searcher(store, target)
             searcher.refresh()
-            found = []
-            for case in cases:
-                snippets = searcher.search(case.query, _DEPTH, known=case.known, kinds=("function",))
-                places = [(snippet.package, snippet.symbol) for snippet in snippets]
-                found.append(Found(case, rank_of(case, places)))
-            return found
+            return [_found(case, searcher, options) for case in cases]
+        tier = DenseTier(store, embedder)
+        stack.callback(tier.close)
+        searcher = Searcher(store, target, dense=tier)
+        searcher.refresh()
+        tier.refine()
+        found = []
+        for case in cases:
+            vector = tier.asked(case.query).result()
+            options |= {
+                MEANING: {"vector": vector, "weights": (0.0, 1.0)},
+                JOINED: {"vector": vector, "weights": weights},
+                SERVED: {"vector": vector},
+            }
+            found.append(_found(case, searcher, options))
+        return found
 
 
-def _figures(found: Sequence[Found]) -> dict[str, Any]:
-    """Recall and mean reciprocal rank with 95 % intervals; nulls where there were no cases."""
-    from goassist_models.evaluate.report.statistics import mean, share
+def _kept(module: str, embedder: Embedder) -> Path:
+    name = hashlib.sha256(f"{module} {embedder.space}".encode()).hexdigest()[:16]
+    return cache_dir() / "eval" / "search" / name
 
-    recall = share([one.rank is not None and one.rank <= _AT for one in found])
-    reciprocal = mean([1 / one.rank if one.rank is not None else 0.0 for one in found])
-    return {
-        "n": len(found),
-        "recall": recall.as_json() if recall is not None else None,
-        "mrr": reciprocal.as_json() if reciprocal is not None else None,
+
+def _found(case: SearchCase, searcher: Searcher, options: Mapping[str, Mapping[str, Any]]) -> Found:
+    ranks = {}
+    for ranking, chosen in options.items():
+        snippets = searcher.search(case.query, _DEPTH, known=case.known, kinds=("function",), **chosen)
+        ranks[ranking] = rank_of(case, [(snippet.package, snippet.symbol) for snippet in snippets])
+    return Found(case.task, case.module, case.symbol, ranks)
+
+
+def _figures(found: Sequence[Found], ranking: str) -> dict[str, Any]:
+    """Recall and mean reciprocal rank with 95 % intervals, recall paired with that by words; nulls without cases."""
+    from goassist_models.evaluate.report.statistics import mean, paired, share
+
+    within = [one.within(ranking) for one in found]
+    by_words = [float(one.within(WORDS)) for one in found]
+    estimates = {
+        "recall": share(within),
+        "mrr": mean([one.reciprocal(ranking) for one in found]),
+        "less_words": paired([float(one) for one in within], by_words) if ranking != WORDS else None,
     }
+    return {"n": len(found), **{name: one.as_json() if one is not None else None for name, one in estimates.items()}}
 
 
-def _modules(found: Sequence[Found]) -> list[str]:
-    return sorted({one.case.module for one in found})
+def _modules(found: Iterable[Found]) -> list[str]:
+    return sorted({one.module for one in found})
+
+
+def _line(one: Found) -> dict[str, Any]:
+    return {"task": one.task, "module": one.module, "symbol": one.symbol, "ranks": dict(one.ranks)}
+
+
+def _rows(cases: Sequence[Found]) -> list[tuple[object, ...]]:
+    return [
+        (task, ranking, *map(_shown, (one["recall"], one["mrr"])), _difference(one["less_words"]), one["n"])
+        for task, by_ranking in figures(cases).items()
+        for ranking, one in by_ranking.items()
+    ]
 
 
 def _shown(estimate: Mapping[str, float] | None) -> str | None:
     if estimate is None:
         return None
     return f"{estimate['value']:.2f} ({estimate['low']:.2f}-{estimate['high']:.2f})"
+
+
+def _difference(paired: Mapping[str, float] | None) -> str | None:
+    if paired is None:
+        return None
+    return f"{paired['difference']:+.2f} ({paired['low']:+.2f} to {paired['high']:+.2f})"

@@ -38,7 +38,8 @@ _TELL_EVERY_KEYS = 10
 _DISTURBING_CORES = 0.2
 _COLUMNS = (
     *("system", "ms a key", "bodies", "keys", "% completed", "% answered in time", "% shown", "% wrong of shown"),
-    *("flicker/100 keys", "CPU s/100 keys", "p50 ms", "p90 ms", "time saved", "errors", "abandoned"),
+    *("% wrong of suggestions", "flicker/100 keys", "CPU s/100 keys", "p50 ms", "p90 ms", "time saved", "errors"),
+    "abandoned",
 )
 
 
@@ -307,7 +308,14 @@ def _rows(found: Mapping[tuple[str, float], dict[str, Any]]) -> list[tuple[str, 
 
 
 def _row(system: str, interval_ms: float, of: Mapping[str, Any]) -> tuple[str, ...]:
-    ratios = ("characters_completed", "answered", "shown", "wrong_of_shown", "flicker_per_100_keys")
+    ratios = (
+        "characters_completed",
+        "answered",
+        "shown",
+        "wrong_of_shown",
+        "wrong_of_suggestions",
+        "flicker_per_100_keys",
+    )
     cpu_s, saved = of["cpu_s_per_100_keys"], of["time_saved_percent"]
     times = (of["answer_ms_p50"], of["answer_ms_p90"])
     return (

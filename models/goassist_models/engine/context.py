@@ -10,7 +10,7 @@ import ctypes
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,7 @@ _ROOM_TO_GROW = 768
 _MOST_ROWS = 64
 
 
-def _common(first: Sequence[int], second: Sequence[int]) -> int:
+def common_length(first: Sequence[int], second: Sequence[int]) -> int:
     """Length of what two sequences of tokens begin with alike."""
     pairs = enumerate(zip(first, second, strict=False))
     return next((index for index, (a, b) in pairs if a != b), min(len(first), len(second)))
@@ -116,6 +116,11 @@ class Context:
         self._kept: list[tuple[int, list[int]]] = []
         self._free = list(range(sequences, parameters.n_seq_max))
 
+    @property
+    def native(self) -> Any:
+        """The native context's pointer."""
+        return self._context
+
     def close(self) -> None:
         """Free the native context; nothing may be called after it."""
         self._library.llama_batch_free(self._batch)
@@ -176,7 +181,7 @@ class Context:
                 part = tokens[at : at + (1 if single else self._chunk)]
                 # Nobody looks at the logits before the prompt's end.
                 wanted = len(part) - 1 if at + len(part) == len(tokens) else len(part)
-                self._decode([(0, token, at + i) for i, token in enumerate(part)], wanted)
+                self._decode([(0, token, at + i) for i, token in enumerate(part)], range(wanted, len(part)))
                 self.cells.extend(part)
                 at += len(part)
                 decodes += 1
@@ -195,10 +200,10 @@ class Context:
 
         Returns how many cells of sequence 0 the tokens begin with then.
         """
-        shared = _common(self.cells, tokens)
+        shared = common_length(self.cells, tokens)
         if not self._free and not self._kept:
             return shared
-        lengths = [_common(cells, tokens) for _, cells in self._kept]
+        lengths = [common_length(cells, tokens) for _, cells in self._kept]
         most = max(lengths, default=0)
         found = self._kept[lengths.index(most)] if most >= shared + _WORTH_KEEPING else None
         if len(self.cells) - shared >= _WORTH_KEEPING:
@@ -214,7 +219,7 @@ class Context:
 
     def _keep(self, but: tuple[int, list[int]] | None) -> None:
         """Give the cells of sequence 0 to one of the kept sequences too; `but` that is not the one that makes room."""
-        for place in [place for place in self._kept if _common(place[1], self.cells) == len(place[1])]:
+        for place in [place for place in self._kept if common_length(place[1], self.cells) == len(place[1])]:
             if place is not but:
                 self._drop(place)  # what it holds is the beginning of this one
         if len(self._free) == (but is None):
@@ -255,7 +260,7 @@ class Context:
 
         Returns a row of logits each, valid until the next decode.
         """
-        self._decode(rows, 0)
+        self._decode(rows, range(len(rows)))
         # Rows of sequence 0 stay for the next prompt: a user who types through what was shown reads nothing.
         self.cells.extend(token for sequence, token, _ in rows if sequence == 0)
         return [self._logits(row) for row in range(len(rows))]
@@ -271,15 +276,31 @@ class Context:
             at = len(self.cells)
             yield from self.step([(0, token, at + i) for i, token in enumerate(tokens[start : start + self._rows])])
 
-    def _decode(self, rows: Sequence[tuple[int, int, int]], first_wanted: int) -> None:
-        """Decode (sequence, token, position) rows; logits are made from row `first_wanted` on."""
+    def mixed(self, rows: Sequence[tuple[int, int, int]], wanted: Sequence[int]) -> list[Logits]:
+        """Decode rows of several sequences, any number each, and return the logits of those `wanted`, by their index.
+
+        Who calls it keeps account of all cells, sequence 0's too. Rows of logits are valid until the next decode.
+        """
+        self._decode(rows, frozenset(wanted))
+        return [self._logits(row) for row in wanted]
+
+    def cut(self, sequence: int, length: int) -> bool:
+        """Drop a sequence's cells from position `length` on; False where the model's memory cannot be cut there."""
+        return bool(self._library.llama_memory_seq_rm(self._memory, sequence, length, -1))
+
+    def share(self, source: int, target: int, length: int) -> None:
+        """Let an empty sequence `target` have the first `length` cells of `source` too."""
+        self._library.llama_memory_seq_cp(self._memory, source, target, 0, length)
+
+    def _decode(self, rows: Sequence[tuple[int, int, int]], wanted: Container[int]) -> None:
+        """Decode (sequence, token, position) rows; logits are made of those rows whose index is `wanted`."""
         batch = self._batch
         for row, (sequence, token, position) in enumerate(rows):
             batch.token[row] = token
             batch.pos[row] = position
             batch.n_seq_id[row] = 1
             batch.seq_id[row][0] = sequence
-            batch.logits[row] = row >= first_wanted
+            batch.logits[row] = row in wanted
         batch.n_tokens = len(rows)
         status = self._library.llama_decode(self._context, batch)
         if status == _ABORTED:

@@ -5,6 +5,7 @@ The only place that imports llama_cpp; everything above takes the module as a va
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import logging
 import os
@@ -66,15 +67,16 @@ def load_ggml() -> Any:
     return importlib.import_module("llama_cpp._ggml").libggml
 
 
-def load_model(library: Any, path: Path, gpu_layers: int | None = None) -> Any:
+def load_model(library: Any, path: Path, gpu_layers: int | None = None, *, vocab_only: bool = False) -> Any:
     """Map the GGUF file at `path` (checked before: see gguf_header) and return the model pointer.
 
     `gpu_layers` go to a graphics processor, None: all; a library that was built without support for any ignores it.
-    A decode that runs there is not ended in its middle by a cancel, but at its end.
+    A decode that runs there is not ended in its middle by a cancel, but at its end. `vocab_only` leaves the weights.
     Raises ModelError when the library does not take the file.
     """
     parameters = library.llama_model_default_params()
     parameters.load_mode = library.LLAMA_LOAD_MODE_MMAP
+    parameters.vocab_only = vocab_only
     if library.llama_supports_gpu_offload():
         parameters.n_gpu_layers = _ALL_LAYERS if gpu_layers is None else gpu_layers
     model = library.llama_model_load_from_file(str(path).encode(), parameters)
@@ -85,3 +87,19 @@ def load_model(library: Any, path: Path, gpu_layers: int | None = None) -> Any:
             cure="Check it with `goassist-lsp model verify` or use another model",
         )
     return model
+
+
+def use_adapter(library: Any, model: Any, context: Any, path: Path) -> None:
+    """Have `context` evaluate with the LoRA adapter at `path`; the native library frees it with the model.
+
+    Raises ModelError when it is no adapter, or one of another base.
+    """
+    adapter = library.llama_adapter_lora_init(model, str(path).encode())
+    scales = (ctypes.c_float * 1)(1.0)
+    adapters = (library.llama_adapter_lora_p_ctypes * 1)(adapter)
+    if not adapter or library.llama_set_adapters_lora(context, adapters, 1, scales) != 0:
+        raise ModelError(
+            "the adapter does not fit the model (the native library's log at level DEBUG says why)",
+            path=str(path),
+            cure="Use it with the base that it was trained on",
+        )

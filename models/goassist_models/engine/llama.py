@@ -19,29 +19,26 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-import numpy as np
-
-from goassist_index.errors import GoassistError, ModelError
+from goassist_index.errors import GoassistError, ModelError, PromptTooLong
 from goassist_models import gguf_header, native
 from goassist_models.engine.base import CancelToken, EngineSpeed, GenerateRequest, Generation, GenerationTimings
 from goassist_models.engine.context import Context, DecodeFailed
+from goassist_models.engine.growth import DIVERSE_TEMPERATURE, extend
 from goassist_models.engine.jobs import Job, settle
-from goassist_models.engine.library import load_library, load_model
+from goassist_models.engine.library import load_library, load_model, use_adapter
 from goassist_models.engine.pace import ThreadPace
 from goassist_models.engine.power import Power
-from goassist_models.engine.sampling import Logits, choose
+from goassist_models.engine.sampling import Logits
 from goassist_models.engine.sequence import GrowingSequence, ScoredText, token_logprob
 from goassist_models.engine.threads import choice_key, start_threads, usable_cores
 from goassist_models.engine.vocabulary import Vocabulary
 from goassist_models.infill import InfillPrompt, tokens_of
 
 _log = logging.getLogger(__name__)
-_DIVERSE_TEMPERATURE = 0.6  # of the generations after the first, when greedy ones are asked for
 _CLOSE_TIMEOUT_S = 10.0
-_TELLING_TOKENS = 32  # fewer say little of how fast a prompt is read
-_MOST_REFUSALS = 64  # of tokens at one place; each costs a search for the next likely one
+TELLING_TOKENS = 32  # fewer say little of how fast a prompt is read
 _T = TypeVar("_T")
 
 
@@ -53,6 +50,7 @@ class LlamaSettings:
     `chunk_tokens`: how many prompt tokens are read in one decode; a cancel ends it in its middle, and it is done again.
     `heal_words`: in healed forms take back the whole word before the cursor, else its last token alone.
     `preflight`: evaluate a few tokens in a child process first, so that a crash there is an error here.
+    `adapter`: a LoRA adapter for the model, as GGUF.
     `gpu_layers`: how many go to a graphics processor where the native library was built for one; None: all.
     """
 
@@ -64,6 +62,7 @@ class LlamaSettings:
     heal_words: bool = True
     preflight: bool = True
     gpu_layers: int | None = None
+    adapter: Path | None = None
 
 
 class LlamaEngine:
@@ -86,7 +85,7 @@ class LlamaEngine:
         self._context: Context
 
     @classmethod
-    async def load(cls, path: Path | str, settings: LlamaSettings | None = None) -> LlamaEngine:
+    async def load(cls, path: Path | str, settings: LlamaSettings | None = None) -> Self:
         """Check and load the GGUF model at `path` in a worker thread of its own; returns when it can answer.
 
         Raises ModelError, naming the file and the cure, for a file or native library that cannot be used.
@@ -107,8 +106,9 @@ class LlamaEngine:
 
     @property
     def model_name(self) -> str:
-        """The model file's name without its extension."""
-        return self.path.stem
+        """The model file's name without its extension, and its adapter's."""
+        adapter = self.settings.adapter
+        return self.path.stem if adapter is None else f"{self.path.stem}+{adapter.stem}"
 
     @property
     def cells_held(self) -> int:
@@ -148,12 +148,15 @@ class LlamaEngine:
             raise ModelError("the engine is closed")
         loop = asyncio.get_running_loop()
         job: Job[_T] = Job(work, loop, loop.create_future())
-        self._jobs.put(job)
+        self._put(job)
         try:
             return await job.future
         except asyncio.CancelledError:
             cancel.cancel()
             raise
+
+    def _put(self, job: Job[Any]) -> None:
+        self._jobs.put(job)
 
     async def close(self) -> None:
         """Stop what runs, free the model and end the thread. May be called twice."""
@@ -180,11 +183,7 @@ class LlamaEngine:
             return
         settle(self._loop, self._started, result=None)
         try:
-            while (job := self._jobs.get()) is not None:
-                if self._stopping.is_set():
-                    settle(job.loop, job.future, error=ModelError("the engine is closed"))
-                    break
-                self._answer(job)
+            self._serve()
         finally:
             self._stopping.set()
             self._context.close()
@@ -211,6 +210,8 @@ class LlamaEngine:
             chunk_tokens=self.settings.chunk_tokens,
             places=self.settings.places,
         )
+        if self.settings.adapter is not None:
+            use_adapter(self._library, self._model, self._context.native, self.settings.adapter)
         # The first evaluation faults the weights in and allocates: better now than in the first answer.
         token = self.vocabulary.special(infill.prefix)
         self._context.read_prompt([token], self._stopping.is_set)
@@ -220,6 +221,14 @@ class LlamaEngine:
             self._context.clear()
             self._context.use_threads(self._threads)
             self._pace = ThreadPace(self._threads)
+
+    def _serve(self) -> None:
+        """Do one job after the other until there is no more to come."""
+        while (job := self._jobs.get()) is not None:
+            if self._stopping.is_set():
+                settle(job.loop, job.future, error=ModelError("the engine is closed"))
+                break
+            self._answer(job)
 
     def _answer(self, job: Job[Any]) -> None:
         """Run one job and hand its result, or its error, to its loop."""
@@ -254,13 +263,13 @@ class LlamaEngine:
             read = self._context.read_prompt(tokens, stopped)
         finally:
             cancel.heard_by(None)
-        if read.read_tokens >= _TELLING_TOKENS:
+        if read.read_tokens >= TELLING_TOKENS:
             self.speed.read(read.read_tokens, read.read_ms)
         sequences = [
             GrowingSequence(
                 index,
                 tie,
-                request.temperature if index == 0 or request.temperature > 0 else _DIVERSE_TEMPERATURE,
+                request.temperature if index == 0 or request.temperature > 0 else DIVERSE_TEMPERATURE,
                 request.seed + index,
             )
             for index in range(count)
@@ -296,8 +305,8 @@ class LlamaEngine:
             raise ModelError("the scoring was given up before its end")
         return ScoredText(nats, count, len(text.encode()))
 
-    def _too_long(self, tokens: Sequence[int]) -> ModelError:
-        return ModelError(
+    def _too_long(self, tokens: Sequence[int]) -> PromptTooLong:
+        return PromptTooLong(
             f"the prompt has {len(tokens)} tokens and the context holds {self._context.n_ctx}",
             cure="Shorten the prompt or load the model with a larger context",
         )
@@ -321,7 +330,7 @@ class LlamaEngine:
         barred = request.resume.barred if request.resume is not None else frozenset()
         while True:
             for sequence, row in zip(live, rows, strict=True):
-                self._extend(sequence, row, limit, request, barred)
+                extend(sequence, row, limit, request, self.vocabulary, barred)
             barred = frozenset()
             live = [sequence for sequence in live if sequence.finish_reason is None]
             if not live or stopped():
@@ -343,47 +352,6 @@ class LlamaEngine:
         if self._pace is not None:
             self._pace.allow(self._threads - self._power.on_battery)
             self._context.use_threads(self._pace.decoded(ms, self._context.threads, time.monotonic()))
-
-    def _extend(
-        self, sequence: GrowingSequence, row: Logits, limit: int, request: GenerateRequest, barred: frozenset[int]
-    ) -> None:
-        """Choose `sequence`'s next token from its logits, or end it."""
-        allowed = self.vocabulary.healing.allowed(sequence.tie) if sequence.tie else None
-        if allowed is not None and not len(allowed):
-            sequence.finish_reason = "stop"  # a tie that this vocabulary cannot spell on from here
-            return
-        token, logprob = choose(row, allowed, sequence.temperature, request.top_p, sequence.rng)
-        total = float(row[token]) - logprob
-        refusals = 0
-        while token in barred or self._refused(sequence, token, request):
-            refusals += 1
-            if refusals == 1:
-                row = row.copy()
-            row[token] = -np.inf
-            if refusals > _MOST_REFUSALS or (allowed is not None and np.isneginf(row[allowed]).all()):
-                sequence.finish_reason = "stop"  # nothing that is likely may stand here
-                return
-            token, _ = choose(row, allowed, sequence.temperature, request.top_p, sequence.rng)
-            # Its probability among all tokens: how far the model was made to go from what it wanted counts.
-            logprob = float(row[token]) - total
-        sequence.refused += refusals
-        if sequence.logprob + logprob < request.least_logprob:
-            sequence.finish_reason = "unlikely"
-            return
-        if token in self.vocabulary.ends:
-            sequence.finish_reason = "eos"
-            return
-        added = sequence.accept(token, self.vocabulary.pieces[token], logprob)
-        if added and request.until is not None and request.until(sequence.text):
-            sequence.finish_reason = "stop"
-        elif sequence.untied_tokens >= limit:
-            sequence.finish_reason = "length"
-
-    def _refused(self, sequence: GrowingSequence, token: int, request: GenerateRequest) -> bool:
-        if request.refuses is None or token in self.vocabulary.ends:
-            return False
-        added = sequence.would_add(self.vocabulary.pieces[token])
-        return bool(added) and request.refuses(sequence.text, added)
 
 
 def _stop_at_exit(reference: weakref.ref[LlamaEngine]) -> None:

@@ -68,7 +68,8 @@ class _Choice:
 class OpenAIEngine:
     """A remote model at `url` (with or without `/v1`). `model` "" is the first one that the server names.
 
-    `tokens` are the model's infill tokens, for raw prompts. A key is read from GOASSIST_API_KEY, if set.
+    `tokens` are the model's infill tokens, for raw prompts. `at_once` requests are under way at most; others queue up
+    in order. A key is read from GOASSIST_API_KEY, if set.
     """
 
     def __init__(
@@ -78,13 +79,14 @@ class OpenAIEngine:
         model: str = "",
         tokens: InfillTokens = FAMILIES["qwen2.5-coder"],
         style: PromptStyle = "raw",
+        at_once: int = 1,
     ) -> None:
         base = url.rstrip("/")
         self.url = base if base.endswith("/v1") else f"{base}/v1"
         self._model = model
         self._tokens = tokens
         self._style = style
-        self._turn = asyncio.Lock()
+        self._turn = asyncio.Semaphore(at_once)
         self._client: httpx2.AsyncClient | None = None
         self._closed = False
         self.speed = EngineSpeed()  # never told: its tokens are another machine's work
@@ -115,6 +117,24 @@ class OpenAIEngine:
             count = self._prompt_tokens(request.prompt)
             timings = GenerationTimings(count, count, generate_ms=(time.perf_counter() - start_s) * 1000)
             return tuple(_generation(choice, timings) for choice in kept if choice.agrees)
+
+    async def reach(self) -> None:
+        """Ask the server which models it has. Raises ModelError where it does not answer."""
+        first = await self._first_model()
+        self._model = self._model or first
+
+    async def embed(self, body: dict[str, Any]) -> Any:
+        """The server's own answer to a request for embeddings. Raises ModelError where it has none."""
+        import httpx2
+
+        try:
+            asked = {"model": await self._first_model(), **body}
+            response = await self._connected().post(f"{self.url}/embeddings", json=asked)
+            if response.status_code >= 400:
+                raise self._refusal(response.status_code, response.content)
+            return response.json()
+        except (httpx2.HTTPError, ValueError) as error:
+            raise self._silence(error) from error
 
     async def close(self) -> None:
         """Close the connections. May be called twice."""
@@ -194,7 +214,7 @@ class OpenAIEngine:
             choice.finish_reason = choice.finish_reason or "eos"
 
     def _prompt_fields(self, prompt: InfillPrompt) -> dict[str, str]:
-        if self._style == "suffix":
+        if self._style == "suffix" and not prompt.given:
             return {"prompt": prompt.noted_prefix + prompt.typed, "suffix": prompt.suffix}
         return {"prompt": "".join(part.text for part in render(prompt, self._tokens))}
 

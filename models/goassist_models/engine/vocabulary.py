@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import ctypes
 import re
+from pathlib import Path
 from typing import Any
 
 from goassist_index.errors import ModelError
 from goassist_models.engine.healing import HealTable
-from goassist_models.gguf_header import GGUFHeader
-from goassist_models.infill import InfillPrompt, InfillTokens, render
+from goassist_models.engine.library import load_library, load_model
+from goassist_models.gguf_header import GGUFHeader, read_header
+from goassist_models.infill import InfillPrompt, InfillTokens, render, tokens_of
 
 _PIECE_BYTES = 512
 _UNKNOWN, _UNUSED, _CONTROL, _USER_DEFINED = 1 << 0, 1 << 1, 1 << 3, 1 << 4  # llama_token_attr
@@ -132,3 +134,14 @@ class Vocabulary:
         while len(tie) < least_bytes:
             tie = self.pieces[tokens.pop()] + tie
         return tokens, tie
+
+
+def load_vocabulary(path: Path) -> Vocabulary:
+    """The vocabulary of the GGUF file at `path` without its weights: to make training samples with.
+
+    Raises ModelError for a file that cannot be used, or has no infill tokens.
+    """
+    header = read_header(path)
+    library = load_library()
+    model = load_model(library, path, vocab_only=True)
+    return Vocabulary(library, model, header, tokens_of(header))

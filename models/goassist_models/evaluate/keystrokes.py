@@ -199,6 +199,15 @@ class BodyRecord:
     others_cpu_s: float | None = None
     abandoned: str = ""
 
+    def suggestions(self) -> list[KeyRecord]:
+        """The keys at which a text came on display that is not what was left of the one before, one a suggestion."""
+        before = [None, *(key.shown for key in self.keys)]
+        return [
+            key
+            for key, old in zip(self.keys, before, strict=False)
+            if key.shown is not None and (old is None or key.shown != old[key.chars :])
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Replay:
@@ -242,6 +251,7 @@ class Replay:
             "wrong_of_shown": self._ratio(
                 lambda key: key.shown is not None and not key.right, lambda key: key.shown is not None
             ),
+            "wrong_of_suggestions": self._ratio(lambda key: not key.right, keys=BodyRecord.suggestions),
             "flicker_per_100_keys": self._ratio(lambda key: key.flicker),
             "cpu_s_per_100_keys": 100 * sum(b.cpu_s or 0.0 for b in self.whole) / len(keys)
             if cpu_known and keys
@@ -254,10 +264,13 @@ class Replay:
         }
 
     def _ratio(
-        self, part: Callable[[KeyRecord], int], of: Callable[[KeyRecord], int] = lambda key: 1
+        self,
+        part: Callable[[KeyRecord], int],
+        of: Callable[[KeyRecord], int] = lambda key: 1,
+        keys: Callable[[BodyRecord], Sequence[KeyRecord]] = lambda body: body.keys,
     ) -> dict[str, float | int | None]:
-        """Sum of `part` over the sum of `of`, in percent, with its interval."""
-        sums = [(sum(map(part, body.keys)), sum(map(of, body.keys))) for body in self.whole]
+        """Sum of `part` over the sum of `of`, in percent, with its interval; of some `keys` of each body."""
+        sums = [(sum(map(part, keys(body))), sum(map(of, keys(body)))) for body in self.whole]
         share = Share(sum(hits for hits, _ in sums), sum(total for _, total in sums))
         low, high = bootstrap_95(sums)
         return {"part": share.hits, "of": share.total, "percent": share.percent, "low": low, "high": high}

@@ -109,14 +109,14 @@ class Outcome:
         return self.status == 0 and not self.stopped
 
 
-def run(command: Sequence[str], directory: Path, limits: Limits | None = None) -> Outcome:
-    """Run `command`, whose first word is a file in `directory` or of `limits.readable`, from `directory`.
+def run(command: Sequence[str], directory: Path, limits: Limits | None = None, *, within: str = ".") -> Outcome:
+    """Run `command` from `within` the `directory`; its first word is a file there or of `limits.readable`.
 
     `directory` is read-only inside, where there are namespaces; as root it and the binary are made readable for
     others, since the sandbox has an unprivileged user. The environment is made anew. Raises GoassistError when the
     sandbox cannot be set up.
     """
-    return _run(namespaces(), command, directory, limits or Limits())
+    return _run(namespaces(), command, directory, limits or Limits(), within)
 
 
 def protection() -> str:
@@ -144,13 +144,13 @@ def namespaces() -> Namespaces:
     return "none"
 
 
-def _run(way: Namespaces, command: Sequence[str], directory: Path, limits: Limits) -> Outcome:
+def _run(way: Namespaces, command: Sequence[str], directory: Path, limits: Limits, within: str = ".") -> Outcome:
     binary = command[0] if "/" in command[0] else f"./{command[0]}"
     with tempfile.TemporaryDirectory() as scratch:
         root, ready = Path(scratch) / "root", Path(scratch) / "ready"
         root.mkdir()
         if way == "root":
-            _open_up(directory, directory / binary)
+            _open_up(directory, directory / within / binary)
         # What is set up has the user's own commands; the run itself has a root directory without any.
         home = str(root) if way == "none" else "/tmp"
         environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}
@@ -159,14 +159,14 @@ def _run(way: Namespaces, command: Sequence[str], directory: Path, limits: Limit
         call = (binary, *command[1:])
         try:
             if way == "bubblewrap":
-                outcome = _bubblewrap(call, directory.resolve(), limits, ready, environment)
+                outcome = _bubblewrap(call, directory.resolve(), within, limits, ready, environment)
             else:
                 argv = (
                     _plain(call, limits, ready)
                     if way == "none"
-                    else _unshare(way, call, directory, limits, root, ready)
+                    else _unshare(way, call, directory, within, limits, root, ready)
                 )
-                outcome = _watch(argv, directory, limits, environment)
+                outcome = _watch(argv, directory / within, limits, environment)
         except OSError as error:
             raise GoassistError(f"the sandbox cannot be started ({error})", path=str(directory)) from error
         if not ready.exists() and not outcome.stopped:
@@ -186,13 +186,13 @@ def _plain(command: Sequence[str], limits: Limits, ready: Path) -> list[str]:
 
 
 def _unshare(
-    way: Namespaces, command: Sequence[str], directory: Path, limits: Limits, root: Path, ready: Path
+    way: Namespaces, command: Sequence[str], directory: Path, within: str, limits: Limits, root: Path, ready: Path
 ) -> list[str]:
     """As root: namespaces, then a user without rights. Else: a root of our own, then a user namespace without rights.
 
     A process in a root directory other than its mount namespace's cannot make user namespaces, nor leave it.
     """
-    inner = ["unshare", f"--root={root}", "--wd=/box"]
+    inner = ["unshare", f"--root={root}", f"--wd=/box/{within}"]
     outer = ["unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child"]
     if way == "root":
         user = next(_USERS)
@@ -207,7 +207,7 @@ def _unshare(
 
 
 def _bubblewrap(
-    command: Sequence[str], directory: Path, limits: Limits, ready: Path, environment: dict[str, str]
+    command: Sequence[str], directory: Path, within: str, limits: Limits, ready: Path, environment: dict[str, str]
 ) -> Outcome:
     """Processes are counted by user namespace: their bound can be set only inside, so bwrap waits for it."""
     import resource
@@ -226,7 +226,7 @@ def _bubblewrap(
         "/dev/null",
         "/dev/null",
     ]
-    argv += ["--ro-bind", str(directory), "/box", "--chdir", "/box"]
+    argv += ["--ro-bind", str(directory), "/box", "--chdir", f"/box/{within}"]
     argv += [word for path in limits.readable for word in ("--ro-bind", str(path), str(path))]
     argv += ["--remount-ro", "/", "--info-fd", str(info_end), "--block-fd", str(gate), "--", *command]
 

@@ -64,6 +64,27 @@ def build(name: str, report: native.Report) -> Path:
         return (made / "bin" / _file_of(name)).replace(place / _file_of(name))
 
 
+def scripts(report: native.Report) -> Path:
+    """Directory of llama.cpp's converters and the Python packages that they import, fetched once into the cache.
+
+    They need torch, transformers and sentencepiece. Raises ModelError when the source cannot be had.
+    """
+    place = folder()
+    made = place / "scripts"
+    if not made.is_dir():
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".scripts-", dir=place) as scratch:
+            source = _source(Path(scratch), place, report)
+            target = Path(scratch) / "scripts"
+            target.mkdir()
+            for path in source.glob("convert_*.py"):
+                shutil.copyfile(path, target / path.name)
+            for name in ("conversion", "gguf-py"):
+                shutil.copytree(source / name, target / name)
+            target.rename(made)
+    return made
+
+
 def _source(work: Path, place: Path, report: native.Report) -> Path:
     """Fetch llama-cpp-python's source package and unpack the llama.cpp within."""
     report(f"fetching the source of {native.PACKAGE} {native.VERSION}")

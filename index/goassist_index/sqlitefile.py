@@ -1,0 +1,65 @@
+"""What our SQLite files have in common: what their errors are called, and when one counts as damaged.
+
+store.py keeps pieces in such a file, vectors.py their embeddings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from goassist_index.errors import IndexCorrupt, IndexUnavailable
+
+BUSY_TIMEOUT_S = 5.0
+_DAMAGED_CURE = "Run `goassist-lsp index`: it is made anew"
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file in autocommit; the threads of one process may hand the connection on."""
+    return sqlite3.connect(
+        path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=64
+    )
+
+
+def damaged(what: str, path: Path) -> IndexCorrupt:
+    """The error for a file whose content cannot be: `what` is wrong with it."""
+    return IndexCorrupt(f"the index is damaged ({what})", path=str(path), cure=_DAMAGED_CURE)
+
+
+@contextlib.contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system say into errors that name the place and the cure."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if is_damage(error):
+            raise damaged(str(error), path) from error
+        cure = "Free some space and give yourself write permission there, or set GOASSIST_CACHE_DIR"
+        raise IndexUnavailable(f"the index cannot be used ({error})", path=str(path), cure=cure) from error
+    except OSError as error:
+        cure = "Give yourself write permission there, or set GOASSIST_CACHE_DIR"
+        words = error.strerror or str(error)
+        raise IndexUnavailable(f"the index cannot be used ({words})", path=str(path.parent), cure=cure) from error
+
+
+@contextlib.contextmanager
+def all_or_nothing(database: sqlite3.Connection) -> Iterator[None]:
+    """What is written within is written as a whole, or not at all."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            database.execute("ROLLBACK")
+        raise
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file itself is at fault, not the disk, its rights or another process."""
+    code = getattr(error, "sqlite_errorcode", None)
+    # The low byte is the kind of error. Generic ones say that a table or column is not there.
+    kinds = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+    return code is not None and code & 0xFF in kinds

@@ -1,0 +1,183 @@
+"""The whole chain on a tiny model: from a directory of Go to files that the server loads."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goassist_lsp.cli import main
+from goassist_lsp.cli.train import dedup
+from goassist_models.data.shards import digest_of
+from goassist_models.data.stack import COLUMNS, stack_files
+from goassist_models.engine import CancelToken, GenerateRequest
+from goassist_models.engine.llama import LlamaEngine, LlamaSettings
+from goassist_models.engine.vocabulary import load_vocabulary
+from goassist_models.infill import FORMS, InfillPrompt
+
+RECIPE = """
+name = "chain"
+base = "{base}"
+context_tokens = 200
+[collect]
+sources = ["std/container", "std/mime"]
+[samples]
+forms = {{ joined = 0.7, anchored = 0.3 }}
+max_tokens = 1200
+max_middle_tokens = 300
+[sft]
+rank = 4
+max_steps = 4
+evaluate_every = 2
+held_out = 4
+max_tokens = 1200
+[preference]
+mutated = 6
+natural = 2
+max_new_tokens = 8
+[dpo]
+max_steps = 2
+max_tokens = 1400
+[export]
+types = ["Q8_0"]
+importance_tokens = 0
+"""
+
+
+@pytest.fixture(scope="module")
+def run(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run, stage by stage, as from the command line."""
+    folder = tmp_path_factory.mktemp("run")
+    recipe = folder / "chain.toml"
+    recipe.write_text(RECIPE.format(base=base))
+    out = folder / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        # All modules that evaluations ask for would have to be downloaded.
+        patch.setattr(dedup, "asked_tasks", lambda: {"std.jsonl": "held-out standard library"})
+        for stage in ("collect", "licence", "gate", "dedup", "samples", "sft", "pairs", "dpo"):
+            assert main(["train", stage, "--recipe", str(recipe), "--out", str(out)]) == 0, stage
+        assert main(["train", "export", "--keep-f16", "--out", str(out)]) == 0
+    return out
+
+
+def exported(run: Path, name: str) -> Path:
+    return run / "export" / "dpo" / f"chain-dpo-{name}.gguf"
+
+
+def greedy(path: Path, prompts: list[str], adapter: Path | None = None) -> list[list[int]]:
+    """What llama.cpp says to each prompt, as token ids."""
+
+    async def said() -> list[list[int]]:
+        settings = LlamaSettings(n_ctx=512, threads=1, preflight=False, adapter=adapter)
+        engine = await LlamaEngine.load(path, settings)
+        try:
+            found = []
+            for prompt in prompts:
+                request = GenerateRequest(InfillPrompt(FORMS["psm"], prefix=prompt, suffix="}\n"), max_tokens=6)
+                (one,) = await engine.generate(request, CancelToken())
+                found.append([step.token for step in one.steps])
+            return found
+        finally:
+            await engine.close()
+
+    return asyncio.run(said())
+
+
+PROMPTS = [f"func f{n}(n int) int {{\n\treturn {'n + ' * (n % 5)}" for n in range(20)]
+
+
+def test_the_exported_model_says_what_transformers_says(run: Path, weights: Path) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    base: Any = AutoModelForCausalLM.from_pretrained(str(weights), dtype=torch.float32)
+    merged: Any = PeftModel.from_pretrained(base, str(run / "dpo" / "adapter")).merge_and_unload().eval()
+    merged.to(torch.bfloat16).float()  # as it is kept
+    words = load_vocabulary(exported(run, "f16"))
+    expected = []
+    for prompt in PROMPTS:
+        ids, _ = words.prompt_tokens(InfillPrompt(FORMS["psm"], prefix=prompt, suffix="}\n"))
+        said: list[int] = []
+        for _ in range(6):
+            with torch.no_grad():
+                token = int(merged(torch.tensor([[*ids, *said]])).logits[0, -1].argmax())
+            if token in words.ends:
+                break
+            said.append(token)
+        expected.append(said)
+    found = greedy(exported(run, "f16"), PROMPTS)
+    # The server ends where bytes are no text any more, which a model of random weights soon comes to.
+    assert [said[: len(own)] for said, own in zip(expected, found, strict=True)] == found
+    assert sum(map(len, found)) >= 2 * len(PROMPTS)
+
+
+def test_the_adapter_beside_its_base_says_what_the_merged_model_says(run: Path, base: Path) -> None:
+    merged = greedy(exported(run, "f16"), PROMPTS)
+    beside = greedy(base, PROMPTS, exported(run, "adapter"))
+    same = sum(a == b for a, b in zip(merged, beside, strict=True))
+    assert same >= len(PROMPTS) - 2  # F16 beside F32: a tie may fall the other way
+
+
+def test_the_quantised_model_is_loaded_by_the_command_line(run: Path, tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "go.mod").write_text("module example.com/m\n\ngo 1.23\n")
+    (tmp_path / "m.go").write_text("package m\n\nfunc F() int {\n\treturn \n}\n")
+    for model in (exported(run, "q8_0"), f"{exported(run, 'f16')}+{run / 'export/sft/chain-sft-adapter.gguf'}"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("GOASSIST_MODEL", str(model))
+            assert main(["complete", f"{tmp_path / 'm.go'}:4:9", "--json"]) in (0, 1)
+        assert "candidates" in json.loads(capsys.readouterr().out)
+
+
+def test_a_stage_that_is_done_is_not_done_again(run: Path) -> None:
+    before = digest_of(run / "samples"), (run / "sft" / "history.json").stat().st_mtime_ns
+    for stage in ("samples", "sft", "pairs", "dpo"):
+        assert main(["train", stage, "--out", str(run)]) == 0
+    assert (digest_of(run / "samples"), (run / "sft" / "history.json").stat().st_mtime_ns) == before
+
+
+def test_pairs_share_their_prompt_and_differ_at_once(run: Path) -> None:
+    pairs = [json.loads(line) for line in (run / "pairs" / "pairs.jsonl").read_text().splitlines()]
+    assert len(pairs) >= 4
+    assert all(pair["chosen"][0] != pair["rejected"][0] for pair in pairs)
+    assert {pair["source"] for pair in pairs} >= {"mutated"}
+
+
+def row(**changes: object) -> Mapping[str, object]:
+    values = {
+        "blob_id": "b" * 40, "repo_name": "someone/tool", "path": "/a.go", "detected_licenses": ["MIT"],
+        "license_type": "permissive", "src_encoding": "UTF-8", "is_vendor": False,
+        "content": "package a\n\nfunc A() int {\n\treturn 1\n}\n",
+    }  # fmt: skip
+    return values | changes
+
+
+def test_reads_shards_of_the_stack_and_says_why_a_row_is_out(tmp_path: Path) -> None:
+    from datasets import Dataset
+
+    rows = [
+        row(),
+        row(path="/b.go", license_type="no_license"),
+        row(path="/c.go", repo_name="uber-go/zap"),
+        row(path="/d.go", is_vendor=True),
+        row(path="/e.go", content="package ("),
+    ]
+    Dataset.from_list([dict(r) for r in rows]).to_parquet(str(tmp_path / "shard.parquet"))
+    files = list(stack_files(str(tmp_path / "shard.parquet")))
+    assert [file.dropped for file in files] == [
+        "",
+        "collect: licence type no_license",
+        "collect: blocked: github.com/uber-go/zap",
+        "collect: vendored",
+        "collect: syntax error",
+    ]
+    assert (files[0].module, files[0].declared, files[0].functions[0].name) == (
+        "github.com/someone/tool",
+        ("MIT",),
+        "A",
+    )
+    assert set(COLUMNS) <= row().keys()
