@@ -48,6 +48,7 @@ SETTINGS: dict[str, Any] = {
     "editor.autoClosingBrackets": "never",
     "editor.autoClosingQuotes": "never",
     "editor.autoIndent": "none",
+    "editor.trimAutoWhitespace": False,
     "editor.autoSurround": "never",
     "editor.formatOnType": False,
     "editor.wordBasedSuggestions": "off",

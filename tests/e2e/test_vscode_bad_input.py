@@ -1,0 +1,114 @@
+"""What goes wrong around the extension: a message once, with a button that mends it; no text lost."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from support.gofile import go_file
+from support.lsp_client import FAKE_SERVER
+from support.vscode import VSCode, program, running
+
+FILE = go_file(say=["println(1)"])
+
+
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VSCode]:
+    """A window whose server is not there yet: at the path that the setting names."""
+    project = tmp_path_factory.mktemp("project")
+    (project / "go.mod").write_text("module example.com/m\n\ngo 1.23\n")
+    with running(project, server=str(project / "goassist-lsp")) as window:
+        yield window
+
+
+def message(code: VSCode, part: str) -> str:
+    """Wait for a message on the screen; there is one of it."""
+    code.until(lambda: any(part in one for one in code.notifications()), f"a message with {part!r}")
+    found = [one for one in code.notifications() if part in one]
+    assert len(found) == 1
+    return found[0]
+
+
+def ghost_at_the_hole(code: VSCode, text: str = "println(1)") -> None:
+    code.until(code.server_ready, "the server")
+    code.type("x")
+    code.press("Backspace")
+    code.until_ghost(text)
+
+
+def test_a_missing_server_is_told_once_and_started_when_it_is_there(code: VSCode) -> None:
+    code.open(FILE)
+    assert str(code.project / "goassist-lsp") in message(code, "there is no server (pip install goassist-lsp)")
+    assert code.page.query_selector(".monaco-button:has-text('Install…')")
+    code.until(lambda: code.status_bar() == "goassist: the server is not installed", "the word in the status bar")
+    program(code.project, FAKE_SERVER)
+    code.run("notifications.clearAll")
+    code.run("goassist.restart")
+    ghost_at_the_hole(code)
+
+
+def test_a_server_that_dies_thrice_is_left_alone_and_a_button_starts_it_again(code: VSCode) -> None:
+    program(code.project, [sys.executable, "-c", "raise SystemExit(3)"])
+    code.open(FILE)
+    code.run("goassist.restart")
+    message(code, "the server died 3 times")
+    code.type("println()")
+    code.until_line("\tprintln()")
+    program(code.project, FAKE_SERVER)
+    code.click_button("Restart")
+    code.open(FILE)
+    ghost_at_the_hole(code)
+
+
+def test_a_model_that_is_missing_is_told_once_with_the_button_that_fetches_it(code: VSCode) -> None:
+    program(code.project, FAKE_SERVER, {"FAKE_PROBLEM": "There is no model. Run `goassist-lsp model pull`"})
+    code.open(FILE)
+    code.run("goassist.restart")
+    message(code, "There is no model")
+    assert code.page.query_selector(".monaco-button:has-text('Fetch the Model…')")
+    program(code.project, FAKE_SERVER)
+    code.run("notifications.clearAll")
+    code.run("goassist.restart")
+
+
+def test_a_wrong_setting_is_named_and_the_default_used(code: VSCode) -> None:
+    code.open(FILE)
+    code.set("threads", "many")
+    message(code, "goassist.threads")
+    code.set("threads", None)
+    ghost_at_the_hole(code)
+
+
+def test_carriage_returns_stay_the_files_own(code: VSCode) -> None:
+    path = code.open(go_file("\r\n", say=["x := 1\n\tprintln(x)"], **{"import": "fmt"}))
+    code.until(code.server_ready, "the server")
+    code.type("x")
+    code.press("Backspace")
+    code.until(code.ghost, "ghost text")
+    code.press("Tab")
+    code.until_text('import "fmt"')
+    code.press("Control+s")
+    code.until(lambda: b"x := 1\r\n" in path.read_bytes(), "the file written")
+    data = path.read_bytes()
+    assert data.count(b"\r\n") == data.count(b"\n") and b"\r\r" not in data
+
+
+@pytest.mark.parametrize("before", ["  \t ", '\ts := "é😀" + ', '\tx := "日本語" + '])
+def test_tabs_spaces_and_wide_characters_before_the_cursor(code: VSCode, before: str) -> None:
+    code.open(FILE.replace("\t", before))
+    ghost_at_the_hole(code)
+    code.press("Control+ArrowRight")
+    code.until_line(before + "println")
+
+
+def test_a_file_under_a_new_name_is_the_servers_under_that_name(code: VSCode) -> None:
+    path = code.open(FILE)
+    ghost_at_the_hole(code)
+    code.press("Escape")
+    code.run("workbench.action.files.save")
+    path.rename(path.with_name("renamed.go"))
+    code.show(path.with_name("renamed.go"))
+    code.until(lambda: ["opened", "renamed.go", FILE] in code.log(), "the new name")
+    ghost_at_the_hole(code)
