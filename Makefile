@@ -13,7 +13,7 @@ CACHE := $(or $(GOASSIST_CACHE_DIR),$(HOME)/.cache/goassist)
 TRAIN := $(CACHE)/train/environments/$(shell sha256sum locks/train.txt | cut -c1-12)
 TRAINING := PYTHONPATH=.:models:index:tests OMP_WAIT_POLICY=passive $(TRAIN)/bin/python
 
-.PHONY: demo setup test test-train train-setup train-small counts check format lock picture results page clean
+.PHONY: demo setup test test-train train-setup train-small counts check format lock picture results page vsix clean
 
 demo: setup
 	$(BIN)/goassist-lsp model pull
@@ -82,9 +82,15 @@ lock: $(STAMP)
 	$(BIN)/python -m uv pip compile --quiet --universal --no-emit-index-url --no-emit-find-links --no-header \
 	  --no-emit-package llama-cpp-python --no-emit-package goassist-lsp --extra train --group dev pyproject.toml -o locks/train.txt
 
+# The extension for VS Code, from its own lock file: editors/vscode/goassist.vsix.
+vsix: setup
+	cp LICENSE editors/vscode/
+	cd editors/vscode && export PATH="$(abspath $(BIN)):$$PATH" && npm ci --ignore-scripts --no-audit --no-fund && npm run package
+
 picture: setup
 	$(BIN)/python scripts/demo.py --svg docs/demo.svg
 	$(BIN)/python scripts/neovim_picture.py
+	$(BIN)/python scripts/vscode_picture.py
 
 # The published page: every evaluation (hours; what is there already is not asked again), then its tables into the page.
 RESULTS ?= $(or $(GOASSIST_CACHE_DIR),$(HOME)/.cache/goassist)/eval/results

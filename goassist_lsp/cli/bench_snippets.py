@@ -2,24 +2,28 @@
 
 At holes of real functions the author's text is scored by the model behind the prompt with and without snippets, by how
 much of the prompt's budget they may take: nats a token, paired, also for slices that need other files, for each kind of
-hole, and for gates: only the places where the best snippet fits best. `--out` keeps what came of each place.
+hole, and for gates: only the places where the best snippet fits best. `--out` keeps what came of each place, as it
+comes; the same file goes on with it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import cattrs
 
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import IndexUnavailable
 from goassist_lsp.cli.bench_report import (
     print_json,
     table,
-    write_lines,
 )
 from goassist_lsp.cli.bench_truths import add_arguments, cells, compared, each_scored
 from goassist_lsp.context.cursor import context_at
@@ -65,8 +69,11 @@ def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 when there are figures, 1 when no place could be scored."""
     model = resolve_model(args.model)
-    found = each_scored(args, model, scored)
-    write_lines(args.out or cache_dir() / "bench" / "snippets.jsonl", (asdict(one) for one in found))
+    out = args.out or cache_dir() / "bench" / "snippets.jsonl"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if args.out is None:
+        out.unlink(missing_ok=True)  # of another run, with other code perhaps
+    found = each_scored(args, model, partial(scored, out=out, model=model.name))
     slices = (*_SLICES, *GHOST_KINDS)
     differences = {(name, share): _compared(_of(found, name), share) for name in slices for share in SHARES[1:]}
     gates = [(gate, *gated(found, gate)) for gate in GATES]
@@ -90,8 +97,12 @@ def run(args: argparse.Namespace) -> int:
     return 0 if found else 1
 
 
-async def scored(engine: LlamaEngine, root: Path, cases: Sequence[Case]) -> list[Scored]:
-    """The places of these cases for which the index finds something. Raises IndexUnavailable."""
+async def scored(engine: LlamaEngine, root: Path, cases: Sequence[Case], *, out: Path, model: str = "") -> list[Scored]:
+    """The places of these cases for which the index finds something; each is added to `out`, or taken from there.
+
+    Raises IndexUnavailable.
+    """
+    there = kept(out, model)
     failures: list[IndexUnavailable] = []
     indexes = Indexes(failures.append)
     found = []
@@ -99,13 +110,33 @@ async def scored(engine: LlamaEngine, root: Path, cases: Sequence[Case]) -> list
         await indexes.set_folders([root])
         await indexes.update(lambda message, percent: None)
         for case in cases:
-            one = await _scored(engine, indexes, root, case)
-            if one is not None:
-                found.append(one)
+            one = there.get(case.key) or await _scored(engine, indexes, root, case)
+            if one is None:
+                continue
+            found.append(one)
+            if case.key not in there:
+                with out.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"model": model, **asdict(one)}) + "\n")
     finally:
         await indexes.close()
     if failures:
         raise failures[0]
+    return found
+
+
+def kept(out: Path, model: str) -> dict[str, Scored]:
+    """What is there of a model's places, by their case's key; a last line that was not finished is cut off."""
+    if not out.is_file():
+        return {}
+    found = {}
+    whole, _, unfinished = out.read_text(encoding="utf-8").rpartition("\n")
+    if unfinished:
+        out.write_text(f"{whole}\n" if whole else "", encoding="utf-8")
+    for line in whole.split("\n") if whole else ():
+        values = json.loads(line)
+        if values.pop("model") == model:
+            one = cattrs.structure(values, Scored)
+            found[one.case.key] = one
     return found
 
 

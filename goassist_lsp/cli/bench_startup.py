@@ -1,6 +1,6 @@
 """`bench startup`: how soon the server answers `initialize`, shows a first suggestion, and has a large module's types.
 
-The server is the real one over stdio. The first suggestion is asked for by somebody who begins to type a statement at
+The server is the real one over stdio. The first suggestion is asked for by somebody who begins to type a call at
 the end of the opened file's last function at once, and asks by hand when it is typed; the model is in the page cache
 then. Readiness of the types is measured twice: by the server's own status, and at the type service alone by a verdict
 that is known (a text that compiles, and one that does not).
@@ -25,7 +25,7 @@ from goassist_models.evaluate.modules import named_module, prepare
 
 _LARGE_FILE = "promql/engine.go"
 _GIVE_UP_S = 120.0
-_TYPED = "result := "
+_TYPED = "println("
 _KEY_S = 0.18
 _ANSWER_S = 10.0
 

@@ -14,6 +14,7 @@ from goassist_lsp.settings import Options, resolve
 from goassist_models.evaluate.example import Case
 from goassist_models.evaluate.ghost import GHOST_KINDS, GhostKind, infill_cases, share_out
 from goassist_models.evaluate.report.statistics import Paired, paired
+from goassist_models.evaluate.slices import SLICES
 from goassist_models.registry import ModelFile
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser, *, limit: int, help_limit: st
     """Add what each of these benches takes."""
     parser.add_argument("modules", nargs="*", metavar="MODULE@VERSION|DIR", help="default: the pinned dev modules")
     parser.add_argument("--limit", type=int, default=limit, help=f"{help_limit} (default {limit})")
+    parser.add_argument("--slice", action="append", choices=SLICES, help="only holes in this slice (repeatable)")
     parser.add_argument("--model", metavar="NAME", help="registry name or GGUF path (default: the registry's default)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write what came of each place to this JSONL file")
     add_common(parser)
@@ -57,7 +59,8 @@ def each_scored(
                     with progress.status(f"{spec.name}: fetching, building, scoring"):
                         _, judge = open_module(spec)
                         counts = {kind: n if kind in kinds else 0 for kind, n in shares[spec.name].items()}
-                        cases = infill_cases(judge, spec.name, counts, args.seed, frozenset())
+                        slices = args.slice or ()
+                        cases = infill_cases(judge, spec.name, counts, args.seed, frozenset(), slices=slices)
                         found.extend(await work(engine, judge.directory, cases))
                 except GoassistError as error:
                     progress.print(f"left out: {error}", style="red", markup=False)

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from goassist_lsp.http.errors import ApiError, api_error
 from goassist_lsp.http.pieces import Piece
 from goassist_lsp.http.replies import Shape, Usage, joined
-from goassist_lsp.http.schema import GoParameters
+from goassist_lsp.http.schema import Sampling
 from goassist_lsp.http.service import Service
 from goassist_models.engine import CancelToken
 
@@ -25,7 +25,7 @@ Pieces = Callable[[CancelToken], AsyncGenerator[Piece]]
 class Answer:
     """A response: what `pieces` make, in the `shape` of an endpoint. Called as an ASGI application."""
 
-    def __init__(self, service: Service, asked: GoParameters, pieces: Pieces, shape: Shape) -> None:
+    def __init__(self, service: Service, asked: Sampling, pieces: Pieces, shape: Shape) -> None:
         self._service = service
         self._asked = asked
         self._pieces = pieces

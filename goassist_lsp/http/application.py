@@ -13,6 +13,7 @@ from goassist_lsp.http.endpoints import (
     completions,
     embeddings,
     healthz,
+    infill,
     metrics,
     models,
     openapi,
@@ -22,7 +23,7 @@ from goassist_lsp.http.errors import api_error
 from goassist_lsp.http.gate import Gate
 from goassist_lsp.http.service import Service
 
-_OF_A_SERVICE = (completions, chat_completions, embeddings, models, readyz, metrics)
+_OF_A_SERVICE = (completions, chat_completions, embeddings, infill, models, readyz, metrics)
 
 
 def application(service: Service) -> Starlette:

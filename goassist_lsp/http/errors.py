@@ -8,7 +8,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from goassist_index.errors import GoassistError, IndexUnavailable, ModelError, PromptTooLong, SourceError
+from goassist_index.errors import GoassistError, ModelError, PromptTooLong, SourceError
 
 
 class ApiError(Exception):
@@ -51,14 +51,15 @@ def api_error(error: Exception) -> ApiError:
             return error
         case HTTPException():
             return ApiError(error.status_code, str(error.detail), headers=error.headers)
+        # Of ours only what happened: paths and addresses are for the log.
         case PromptTooLong():
-            return ApiError(400, str(error), code="context_length_exceeded", param="prompt")
+            return ApiError(400, error.what, code="context_length_exceeded", param="prompt")
         case SourceError():
-            return ApiError(400, str(error), param="file")
+            return ApiError(400, error.what, param="file")
         case ModelError():
-            return ApiError(502, str(error), kind="server_error", code="model_unavailable")
-        case IndexUnavailable() | GoassistError():
-            return ApiError(503, str(error), kind="server_error", code="unavailable")
+            return ApiError(502, error.what, kind="server_error", code="model_unavailable")
+        case GoassistError():
+            return ApiError(503, error.what, kind="server_error", code="unavailable")
         case TimeoutError():
             return ApiError(504, "the answer took longer than this server allows", kind="server_error", code="timeout")
         case _:

@@ -11,6 +11,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from goassist_index.errors import GoassistError
 from goassist_lsp.http.admission import Client
 from goassist_lsp.http.errors import ApiError, api_error
 from goassist_lsp.http.service import Service
@@ -59,6 +60,8 @@ class Gate:
             known = api_error(error)
             if known.code == "internal":
                 log.exception("a request failed", extra={"told": {"request_id": request_id}})
+            elif isinstance(error, GoassistError):
+                log.warning("%s", error, extra={"told": {"request_id": request_id}})
             told["error"] = known.code
             if not status:
                 await known.as_response()(scope, receive, send_with_id)

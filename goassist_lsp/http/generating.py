@@ -93,4 +93,5 @@ def _last(index: int, generation: Generation, stops: Sequence[str], sent: int) -
         logprobs(generation, length),
         prompt_tokens=generation.timings.prompt_tokens,
         completion_tokens=generation.tokens,
+        timings=generation.timings,
     )

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from goassist_lsp.http.pieces import Report
-from goassist_lsp.http.schema import ChatRequest, CompletionRequest, EmbeddingsRequest
+from goassist_lsp.http.schema import ChatRequest, CompletionRequest, EmbeddingsRequest, InfillRequest
 
 Json = dict[str, Any]
 
@@ -33,6 +33,7 @@ OPERATIONS = (
     ),
     Operation("post", "/v1/chat/completions", "The next turn of a conversation", ChatRequest, "ChatCompletion"),
     Operation("post", "/v1/embeddings", "Vectors of texts, where a backend has them", EmbeddingsRequest, "Embeddings"),
+    Operation("post", "/infill", "As llama.cpp's own server has it", InfillRequest, "Infill"),
     Operation("get", "/v1/models", "The one model that there is", answer="Models"),
     Operation("get", "/healthz", "Whether the process answers", answer="State"),
     Operation("get", "/readyz", "Whether requests can be answered", answer="State"),
@@ -65,7 +66,7 @@ _STATUSES = {
 def description() -> Json:
     """The OpenAPI document."""
     schemas: Json = {"Error": _error(), "State": {"type": "object"}, "Models": {"type": "object"}}
-    schemas["Embeddings"] = {"type": "object"}
+    schemas |= {"Embeddings": {"type": "object"}, "Infill": {"type": "object"}}
     _object(Report, schemas)
     schemas["Completion"] = _answer("text_completion", {"text": {"type": "string"}})
     message = {"type": "object", "properties": {"role": {"const": "assistant"}, "content": {"type": "string"}}}

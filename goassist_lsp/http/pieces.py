@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from goassist_models.engine import FinishReason, Generation
+from goassist_models.engine import FinishReason, Generation, GenerationTimings
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,7 @@ class Piece:
     report: Report | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    timings: GenerationTimings = field(default_factory=GenerationTimings)
 
 
 _FINISH: dict[FinishReason, str] = {"length": "length"}

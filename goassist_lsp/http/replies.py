@@ -156,6 +156,40 @@ class ChatShape:
         return {"content": content, "refusal": None}
 
 
+@dataclass(frozen=True, slots=True)
+class InfillShape:
+    """llama.cpp's own, of one answer; its `timings` also by the names that `response_fields` would give them."""
+
+    model: str
+
+    def whole(self, answers: Sequence[Piece], usage: Usage) -> dict[str, Any]:
+        """See Shape."""
+        (answer,) = answers[:1]
+        timings = {
+            "prompt_n": answer.timings.read_tokens,
+            "prompt_ms": answer.timings.read_ms,
+            "predicted_n": answer.completion_tokens,
+            "predicted_ms": answer.timings.generate_ms,
+        }
+        return {
+            "content": answer.text,
+            "model": self.model,
+            "stop": True,
+            "tokens_evaluated": answer.prompt_tokens,
+            "tokens_predicted": answer.completion_tokens,
+            "timings": timings,
+            **{f"timings/{name}": value for name, value in timings.items()},
+        }
+
+    def events(self, piece: Piece) -> Iterator[dict[str, Any]]:
+        """See Shape; it is never streamed."""
+        yield {"content": piece.text}
+
+    def usage_event(self, usage: Usage) -> dict[str, Any]:
+        """See Shape."""
+        return usage.as_json()
+
+
 def told(report: Report) -> dict[str, Any]:
     """The `goassist` object."""
     return asdict(report)

@@ -167,6 +167,27 @@ class ChatRequest(GoParameters):
     logprobs: bool = field(default=False, metadata=about("Each token's log-probability; alternatives are not given."))
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of another file."""
+
+    text: str = field(default="", metadata=about("The piece."))
+    filename: str = field(default="", metadata=about("Where it is from."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InfillRequest(Sampling):
+    """`POST /infill`, llama.cpp's own."""
+
+    input_prefix: str = field(default="", metadata=about("The text before the line of the place."))
+    input_suffix: str = field(default="", metadata=about("The text behind the place."))
+    prompt: str = field(default="", metadata=about("What has been typed of the place's line."))
+    input_extra: list[Chunk] = field(default_factory=list, metadata=about("Pieces of other files.", most=64))
+    n_predict: int = field(
+        default=128, metadata=about("Longest answer in tokens; -1: what the server allows.", low=-1, high=MOST_TOKENS)
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingsRequest:
     """`POST /v1/embeddings`."""

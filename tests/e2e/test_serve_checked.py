@@ -1,9 +1,7 @@
-"""What only this server has: answers that are held to the compiler, to imports and to tests, in real workspaces."""
+"""What only this server has: answers that are held to the compiler and to imports, in real workspaces."""
 
 from __future__ import annotations
 
-import json
-import secrets
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,157 +9,30 @@ from pathlib import Path
 from typing import Any
 
 import openai
-import psutil
 import pytest
 from openai import OpenAI
 
-from goassist_models.evaluate.sandbox import namespaces
 from support.serving import Server, serving
+from support.sums import ALONE, SECRET, WORKSPACE, create, in_workspace, one
 from support.workspaces import lay_out
-
-WORKSPACE = """\
--- go.mod --
-module example.com/sums
-
-go 1.23
--- sum.go --
-package sums
-
-// Add adds up.
-func Add(a, b int) int {
-	HOLE
-}
--- twice.go --
-package sums
-
-// Twice is a's double.
-func Twice(a int) int { return Add(a, a) }
--- sum_test.go --
-package sums
-
-import (
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"testing"
-	"time"
-)
-
-func TestAdd(t *testing.T) {
-	if Add(2, 3) != 5 || Twice(4) != 8 {
-		t.Fatal("wrong sum")
-	}
-}
-
-func TestData(t *testing.T) {
-	if _, err := os.ReadFile(filepath.Join("testdata", "given.txt")); err != nil {
-		t.Fatal(err)
-	}
-	if Add(1, 1) != 2 {
-		t.Fatal("wrong sum")
-	}
-}
-
-func TestHome(t *testing.T) {
-	found, err := os.ReadFile(os.Getenv("GOASSIST_TEST_SECRET_FILE"))
-	if err != nil {
-		found, err = os.ReadFile("SECRET_FILE")
-	}
-	if err == nil {
-		t.Logf("read: %s", found)
-	} else {
-		t.Fatal(err)
-	}
-}
-
-func TestWrites(t *testing.T) {
-	if err := os.WriteFile("written.txt", nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestNetwork(t *testing.T) {
-	connection, err := net.DialTimeout("tcp", "SERVER_ADDRESS", time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	connection.Close()
-}
-
-func TestForks(t *testing.T) {
-	for i := 0; i < 1000; i++ {
-		if err := exec.Command(os.Args[0], "-test.run=TestSleeps").Start(); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func TestSleeps(t *testing.T) { time.Sleep(time.Hour) }
-
-func TestFills(t *testing.T) {
-	file, err := os.Create(filepath.Join(os.TempDir(), "large"))
-	for err == nil {
-		_, err = file.Write(make([]byte, 1<<20))
-	}
-	t.Fatal(err)
-}
-
-func TestEats(t *testing.T) {
-	var kept [][]byte
-	for {
-		kept = append(kept, make([]byte, 64<<20))
-		for i := 0; i < 64<<20; i += 4096 {
-			kept[len(kept)-1][i] = 1
-		}
-	}
-}
-
-func TestTalks(t *testing.T) {
-	for {
-		os.Stdout.Write(make([]byte, 1<<16))
-	}
-}
--- testdata/given.txt --
-given
-"""
-SECRET = "what nobody is to read"
 
 
 @pytest.fixture(scope="module")
 def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory beside the workspaces, with a secret and a module in it."""
+    """A directory beside the workspace, with a secret in it."""
     directory = tmp_path_factory.mktemp("outside").resolve()
     (directory / "secret.go").write_text(f"package secret // {SECRET}\n")
-    (directory / "lib").mkdir()
-    (directory / "lib" / "go.mod").write_text("module example.com/lib\n\ngo 1.23\n")
-    (directory / "lib" / "lib.go").write_text(f'package lib\n\nconst Word = "{SECRET}"\n')
     return directory
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory, outside: Path) -> Path:
-    text = WORKSPACE.replace("SECRET_FILE", str(outside / "secret.go"))
-    return lay_out(tmp_path_factory.mktemp("serve") / "sums", text)
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return lay_out(tmp_path_factory.mktemp("serve") / "sums", WORKSPACE)
 
 
 @pytest.fixture(scope="module")
-def replaced(tmp_path_factory: pytest.TempPathFactory, outside: Path) -> Path:
-    """A workspace whose go.mod has a module from elsewhere compiled in."""
-    made = lay_out(tmp_path_factory.mktemp("serve") / "replaced", WORKSPACE)
-    with (made / "go.mod").open("a") as stream:
-        stream.write(f"\nrequire example.com/lib v0.0.0\n\nreplace example.com/lib => {outside / 'lib'}\n")
-    return made
-
-
-@pytest.fixture(scope="module")
-def server(root: Path, replaced: Path) -> Iterator[Server]:
-    kind = "sandboxed" if namespaces() != "none" else "unconfined"
-    workspaces = ("--workspace", str(root), "--workspace", f"other={replaced}")
-    with serving(*workspaces, "--allow-tests", kind, "--test-timeout", "3") as started:
-        host = started.url.removeprefix("http://")
-        test = root / "sum_test.go"
-        test.write_text(test.read_text().replace("SERVER_ADDRESS", host))
+def server(root: Path) -> Iterator[Server]:
+    with serving("--workspace", str(root), "--allow-tests", "unconfined") as started:
         yield started
 
 
@@ -169,30 +40,6 @@ def server(root: Path, replaced: Path) -> Iterator[Server]:
 def client(server: Server) -> Iterator[OpenAI]:
     with OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as made:
         yield made
-
-
-def create(client: OpenAI, before: str, after: str, *say: str, **more: Any) -> Any:
-    """The answer between two texts, where the engine says these; its directions stand behind."""
-    stream = more.pop("stream", False)
-    suffix = f"{after}\n//fake {json.dumps({'say': say})}\n"
-    return client.completions.create(
-        model="any", prompt=before, suffix=suffix, stream=stream, extra_body={"compile_check": True, **more}
-    )
-
-
-def one(client: OpenAI, before: str, after: str, *say: str, **more: Any) -> tuple[str, Any, str | None]:
-    (choice,) = create(client, before, after, *say, **more).choices
-    return choice.text, choice.model_extra["goassist"], choice.finish_reason
-
-
-def in_workspace(
-    client: OpenAI, root: Path, *say: str, file: str = "sum.go", **more: Any
-) -> tuple[str, Any, str | None]:
-    before, _, after = (root / "sum.go").read_text().partition("HOLE")
-    return one(client, before, after, *say, workspace="sums", file=file, **more)
-
-
-ALONE = "package main\n\nfunc add(a, b int) int {\n\t"
 
 
 def test_text_that_type_checks_is_verified(client: OpenAI) -> None:
@@ -340,88 +187,6 @@ def test_workspace_that_was_deleted_is_said(server: Server, tmp_path: Path) -> N
             one(client, ALONE, "\n}\n", "return 1", workspace="gone", file="sum.go")
         assert refused.value.code == "workspace_gone"
         assert one(client, ALONE, "\n}\n", "return 1")[0] == "return 1"
-
-
-def test_candidates_are_tried_until_the_tests_pass(client: OpenAI, root: Path) -> None:
-    said = ["return a - b", "return a * b", "return a + b"]
-    text, told, _ = in_workspace(client, root, *said, test_pattern="TestAdd|TestData")
-    assert (text, told["verdict"]) == ("return a + b", "ok")
-    assert (told["tests"]["status"], told["tests"]["ran"]) == ("passed", ["TestAdd", "TestData"])
-    assert told["tests"]["attempts"] > 1
-
-
-def test_no_text_passes_that_the_tests_do_not(client: OpenAI, root: Path) -> None:
-    text, told, finish = in_workspace(client, root, "return a - b", "return b", test_pattern="TestAdd", attempts=2)
-    assert (text, told["verdict"], finish) == ("", "error", "content_filter")
-    assert (told["tests"]["status"], told["tests"]["attempts"]) == ("failed", 2)
-    assert "wrong sum" in told["tests"]["detail"]
-    assert ("return a - b", "tests") in [(one["text"], one["stage"]) for one in told["rejected"]]
-
-
-def test_pattern_that_names_no_test_is_no_pass(client: OpenAI, root: Path) -> None:
-    text, told, _ = in_workspace(client, root, "return a + b", test_pattern="TestNothing")
-    assert (text, told["tests"]["status"]) == ("", "none")
-
-
-def test_pattern_that_is_none_is_a_failure_in_gos_own_words(client: OpenAI, root: Path) -> None:
-    text, told, _ = in_workspace(client, root, "return a + b", test_pattern="(", attempts=1)
-    assert (text, told["tests"]["status"], "missing closing" in told["tests"]["detail"]) == ("", "failed", True)
-
-
-def test_workspace_stays_as_it_was(client: OpenAI, root: Path) -> None:
-    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    in_workspace(client, root, "return a + b", test_pattern="TestAdd")
-    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
-
-
-@pytest.mark.skipif(namespaces() == "none", reason="this machine has no namespaces; the server refuses to start there")
-@pytest.mark.parametrize(
-    ("test", "said"),
-    [
-        ("TestHome", "no such file"),
-        ("TestWrites", "read-only file system"),
-        ("TestNetwork", "network is unreachable"),
-        ("TestForks", ""),
-        ("TestSleeps", "ended after 3 s"),
-        ("TestFills", ""),
-        ("TestEats", ""),
-        ("TestTalks", "said too much"),
-    ],
-)
-def test_escapes_are_refused_and_the_server_lives(client: OpenAI, root: Path, test: str, said: str) -> None:
-    mark = secrets.token_hex(8)  # on the command line of all that runs
-    text, told, _ = in_workspace(client, root, "return a + b", test_pattern=f"^{test}$|{mark}", attempts=1)
-    assert (text, told["tests"]["status"]) == ("", "failed")
-    assert said in told["tests"]["detail"]
-    assert SECRET not in json.dumps(told)
-    assert one(client, ALONE, "\n}\n", "return a")[0] == "return a"
-    left = [p.pid for p in psutil.process_iter(["cmdline"]) if mark in " ".join(p.info["cmdline"] or ())]
-    assert left == [], "somebody goes on after the tests' end"
-
-
-def test_modules_from_elsewhere_on_the_machine_are_not_compiled_in(client: OpenAI, replaced: Path) -> None:
-    before, _, after = (replaced / "sum.go").read_text().partition("HOLE")
-    with pytest.raises(openai.BadRequestError, match="leads out of the workspace") as refused:
-        one(client, before, after, "return a + b", workspace="other", file="sum.go", test_pattern="TestAdd")
-    assert SECRET not in str(refused.value.body)
-
-
-def test_answers_run_no_code_while_they_are_compiled(client: OpenAI, root: Path, tmp_path: Path) -> None:
-    """C code would run a compiler with flags of its own choice; generators would run anything."""
-    mark = tmp_path / "ran"
-    before = f'package sums\n\n//go:generate touch {mark}\n\n// #cgo CFLAGS: -I/\nimport "C"\n\nfunc Other() int {{\n\t'
-    more = {"workspace": "sums", "file": "other.go", "test_pattern": "TestAdd", "attempts": 1}
-    text, told, _ = one(client, before, "\n}\n", "return int(C.int(1))", **more)
-    assert (text, told["tests"]["status"]) == ("", "failed")
-    assert not mark.exists()
-
-
-def test_tests_are_not_run_unless_that_is_allowed(tmp_path: Path) -> None:
-    root = lay_out(tmp_path / "sums", WORKSPACE)
-    with serving("--workspace", str(root)) as other, OpenAI(base_url=f"{other.url}/v1", api_key="none") as client:
-        with pytest.raises(openai.PermissionDeniedError) as refused:
-            in_workspace(client, root, "return a + b", test_pattern="TestAdd")
-        assert (refused.value.code, refused.value.param) == ("tests_off", "test_pattern")
 
 
 @pytest.mark.parametrize(

@@ -206,3 +206,26 @@ def test_health_readiness_and_figures(client: OpenAI, server: Server) -> None:
     assert 'goassist_requests_total{endpoint="/v1/completions",status="200"}' in figures
     assert 'goassist_tokens_total{kind="generated"}' in figures
     assert "goassist_running 0.0" in figures
+
+
+def test_infill_is_answered_as_llama_cpps_own_server_does(server: Server) -> None:
+    """The body is llama.vim's."""
+    asked = {
+        "id_slot": 0,
+        "input_extra": [{"text": "func other() {}\n", "filename": "other.go", "time": 3}],
+        "input_prefix": f"package main\n{scripted('a + b')}\n",
+        "input_suffix": "\n}\n",
+        "prompt": "\treturn ",
+        "n_predict": 128,
+        "stop": [],
+        "n_indent": 1,
+        **{"top_k": 40, "top_p": 0.9, "samplers": ["top_k", "top_p", "infill"], "stream": False, "cache_prompt": True},
+        **{"t_max_prompt_ms": 500, "t_max_predict_ms": 250, "response_fields": ["content"], "seed": 4294967295},
+    }
+    answer = httpx2.post(f"{server.url}/infill", json=asked).json()
+    assert (answer["content"], answer["tokens_predicted"], answer["timings/predicted_n"]) == ("a + b", 5, 5)
+    reading = httpx2.post(f"{server.url}/infill", json={**asked, "prompt": "", "n_predict": 0}).json()
+    assert reading["content"] == ""
+    for field, value, param in (("stream", True, "stream"), ("input_extra", [3], "input_extra[0]")):
+        refused = httpx2.post(f"{server.url}/infill", json={**asked, field: value})
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, param)

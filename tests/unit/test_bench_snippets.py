@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from goassist_lsp.cli.bench_snippets import SHARES, Scored, _compared, _of, gated, scored
+from goassist_lsp.cli.bench_snippets import SHARES, Scored, _compared, _of, gated, kept, scored
 from goassist_models.engine.sequence import ScoredText
 from goassist_models.infill import InfillPrompt
 from support.examples import case
@@ -37,7 +37,8 @@ async def test_each_place_is_scored_with_more_and_more_snippets(
     start = source.index(TRUTH.encode())
     place = case(1, file="cart/cart.go", start=start, end=start + len(TRUTH), truth=TRUTH)
     engine = NotingEngine()
-    (one,) = await scored(engine, root, [place])  # type: ignore[arg-type]
+    out = tmp_path / "out.jsonl"
+    (one,) = await scored(engine, root, [place], out=out, model="m")  # type: ignore[arg-type]
     assert list(one.nats) == list(SHARES)
     assert engine.prompts[0].repo is None
     shown = [file.text for prompt in engine.prompts if prompt.repo is not None for file in prompt.repo.files]
@@ -46,6 +47,15 @@ async def test_each_place_is_scored_with_more_and_more_snippets(
     assert one.nats[0.5] < one.nats[0.0] == 10.0
     assert one.scores[0] > 0
     assert one.notes
+    # What is there is not scored again, but for another model.
+    asked = len(engine.prompts)
+    out.write_text(out.read_text() + '{"model": "m", "ca')
+    assert kept(out, "m") == {place.key: one}
+    assert out.read_text().endswith("}\n")
+    assert await scored(engine, root, [place], out=out, model="m") == [one]  # type: ignore[arg-type]
+    assert len(engine.prompts) == asked
+    await scored(engine, root, [place], out=out, model="other")  # type: ignore[arg-type]
+    assert len(engine.prompts) == 2 * asked
 
 
 def test_the_difference_weighs_places_by_their_tokens() -> None:

@@ -40,7 +40,7 @@ async def test_the_first_text_that_comes_ends_it(tmp_path: Path) -> None:
     assert shown_ms is not None and shown_ms > 0
     lines = [entry[1] for entry in log if entry[0] == "complete"]
     assert lines
-    assert all("\tresult := ".startswith(line) for line in lines)
+    assert all("\tprintln(".startswith(line) for line in lines)
 
 
 async def test_silence_to_the_end_is_told_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,9 @@ def test_settings_page_is_what_the_settings_say() -> None:
     for_vim = made["VIM_HELP"].read_text()
     assert for_vim == made["render_vim_help"](for_vim)
     assert "*goassist-eagerness*" in for_vim
+    for_vscode = made["VSCODE"].read_text()
+    assert for_vscode == made["render_vscode"](for_vscode)
+    assert for_vscode.count('"goassist.eagerness": {') == 1
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

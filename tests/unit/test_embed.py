@@ -15,27 +15,9 @@ import pytest
 
 from goassist_index.embed import EmbeddingModel, FakeEmbedder, WorkerEmbedder, plain
 from goassist_index.errors import IndexUnavailable
+from support.embedding import TINY, install
 
 WAIT_S = 60.0
-# Stands in for torch and sentence-transformers, which are gigabytes: vectors of what a text is made of.
-TORCH = "def set_num_threads(n): assert n == 1\n"
-SENTENCES = """
-import os, sys
-import numpy
-class SentenceTransformer:
-    def __init__(self, directory, device):
-        print("loading", directory)
-        assert os.environ["HF_HUB_OFFLINE"] == "1" and device == "cpu"
-        if "broken" in directory:
-            raise OSError("no file named model.safetensors in", directory)
-    def encode(self, texts, normalize_embeddings, **_):
-        if "exit" in texts:
-            sys.exit("out of memory")
-        assert normalize_embeddings and self.max_seq_length == 7
-        nice = os.nice(0) if os.name == "posix" else 0
-        return numpy.array([[len(text), text.startswith("ask: "), nice] for text in texts])
-"""
-
 ASKING = """
 import time
 from goassist_index.embed import EmbeddingModel, WorkerEmbedder
@@ -48,16 +30,12 @@ time.sleep(600)
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "packages"
-    folder.mkdir()
-    (folder / "torch.py").write_text(TORCH)
-    (folder / "sentence_transformers.py").write_text(SENTENCES)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(folder), os.environ.get("PYTHONPATH", ""))))
+    install(tmp_path / "packages", monkeypatch)
 
 
 @pytest.fixture
 def embedder(packages: None) -> Iterator[WorkerEmbedder]:
-    made = WorkerEmbedder(EmbeddingModel("tiny", "/models/tiny", 3, 7, "ask: ", ""))
+    made = WorkerEmbedder(TINY)
     yield made
     made.close()
 

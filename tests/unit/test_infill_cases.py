@@ -339,3 +339,18 @@ def test_a_named_case_begins_behind_the_name_of_the_package_it_needs(tmp_path: P
 
 def test_a_case_that_needs_two_imports_is_none(tmp_path: Path) -> None:
     assert needing_cases(tmp_path, "any", {"body": 1}, 2) == []
+
+
+def test_holes_of_a_slice_are_all_in_it(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text(f"module {NAME}\n\ngo 1.22\n")
+    (tmp_path / "other.go").write_text("package small\n\nfunc halved(n int) int {\n\treturn n / 2\n}\n")
+    body = "\tx := n + 1\n\ty := x * 3\n\tz := halved(y)\n\tw := z - x\n\treturn w\n"
+    (tmp_path / "small.go").write_text(f"package small\n\nfunc Small(n int) int {{\n{body}}}\n")
+    judge = CompileJudge.open(tmp_path)
+    found = [
+        case
+        for seed in range(10)
+        for case in infill_cases(judge, NAME, {"line": 1, "expression": 1}, seed, frozenset(), slices=["cross-file"])
+    ]
+    assert found
+    assert all("cross-file" in case.slices and "halved" in case.truth for case in found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ import pytest
 
 from goassist_index.errors import ConfigError, ModelError
 from goassist_lsp.http.admission import Admission, Client
+from goassist_lsp.http.endpoints.infill import prompt_of
 from goassist_lsp.http.errors import ApiError
 from goassist_lsp.http.keys import Keys, add_key
 from goassist_lsp.http.logs import JsonLines
 from goassist_lsp.http.pieces import Piece, certain, logprobs, stop_at
 from goassist_lsp.http.replies import Usage, joined
-from goassist_lsp.http.schema import CompletionRequest, read
+from goassist_lsp.http.run import listening
+from goassist_lsp.http.schema import Chunk, CompletionRequest, InfillRequest, read
 from goassist_lsp.http.workspaces import Workspaces
 from goassist_models.chat import CHATML, ChatTemplate, Turn
 from goassist_models.engine import Generation, Step
@@ -246,11 +249,45 @@ def test_other_prompts_are_text(text: str) -> None:
     assert parts_of(laid_out(text, QWEN), QWEN) is None
 
 
+def test_infill_prompt_keeps_what_is_nearest_and_the_latest_chunks() -> None:
+    chunks = [Chunk("x" * 1000, f"{number}.go") for number in range(5)]
+    lines = "".join(f"line {number}\n" for number in range(2000))
+    asked = InfillRequest(input_prefix=lines, prompt="\treturn ", input_suffix=lines, input_extra=chunks)
+    prompt = prompt_of(asked, "joined")
+    assert prompt.prefix.endswith("line 1999\n\treturn ")
+    assert prompt.prefix.startswith("line ")
+    assert prompt.suffix.startswith("line 0\n")
+    assert len(prompt.prefix) + len(prompt.suffix) < 4000
+    assert prompt.repo is not None
+    assert [file.path for file in prompt.repo.files] == ["3.go", "4.go"]
+
+
 def test_body_is_read_into_the_request_that_it_is() -> None:
     asked = read(
         b'{"prompt": ["a", "b"], "stop": "x", "temperature": 1, "unknown": {}, "seed": null}', CompletionRequest
     )
     assert (asked.prompts, asked.stops, asked.temperature, asked.seed) == (["a", "b"], ("x",), 1.0, None)
+
+
+async def test_connections_are_sent_to_without_delay() -> None:
+    """Else each small piece waits for the peer to say that it has the last one."""
+    found: list[int] = []
+
+    class Protocol(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            peer = transport.get_extra_info("socket")
+            found.append(peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            transport.close()
+
+    listener = listening("127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(Protocol, sock=listener)
+    reader, writer = await asyncio.open_connection(*listener.getsockname())
+    assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()
+    server.close()
+    await server.wait_closed()
+    assert found[0] != 0
 
 
 def test_log_lines_are_json_whatever_is_said() -> None:

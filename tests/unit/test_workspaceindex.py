@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -13,11 +14,16 @@ import pytest
 import pytest_asyncio
 
 from goassist_index import leftovers
+from goassist_index.embed import WorkerEmbedder
 from goassist_index.errors import IndexUnavailable
 from goassist_index.store import Store, store_folder
+from goassist_index.vectors import Vectors
 from goassist_index.workspaceindex import WorkspaceIndex
 from goassist_lsp.indexes import Indexes
+from support.embedding import TINY, install
 from support.workspaces import lay_out
+
+WAIT_S = 60.0
 
 
 @pytest.fixture
@@ -171,3 +177,47 @@ def test_indexes_of_workspaces_that_are_gone_are_thrown_away_but_for_one_in_use(
     with Store(folders["used"]) as used, used.locked():
         assert leftovers.throw_away_gone(tmp_path / "index") == [folders["gone"]]
     assert {folder.name for folder in (tmp_path / "index").iterdir()} == {"there", "used", "shared"}
+
+
+async def test_with_a_model_pieces_are_embedded_where_that_was_begun_with(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path / "packages", monkeypatch)
+    with Store(store_folder(root)) as store:
+        Vectors(store.folder, WorkerEmbedder(TINY).space, TINY.dimensions).close()
+    index = WorkspaceIndex(root, TINY)
+    try:
+        await index.update()
+        await wait_until_embedded(index)
+        index.set_buffer(root / "cart/discount.go", "package cart\n\nfunc Haggle() {}\n")  # also tells that one types
+        assert "Haggle" in await found(index, "haggle")
+        assert (await index.stats() or {})["dense"]["embedded"] > 0
+    finally:
+        await index.aclose()
+
+
+async def test_a_model_that_does_not_load_is_logged_and_words_are_left(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    install(tmp_path / "packages", monkeypatch)
+    broken = replace(TINY, directory="/models/broken")
+    with Store(store_folder(root)) as store:
+        Vectors(store.folder, WorkerEmbedder(broken).space, broken.dimensions).close()
+    index = WorkspaceIndex(root, broken)
+    try:
+        await index.update()
+        async with asyncio.timeout(WAIT_S):
+            while "words alone" not in caplog.text:
+                await asyncio.sleep(0.02)
+        assert (await found(index, "apply a discount"))[0] == "Cart.ApplyDiscount"
+    finally:
+        await index.aclose()
+
+
+async def wait_until_embedded(index: WorkspaceIndex) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            dense = (await index.stats() or {}).get("dense")
+            if dense and dense["embedded"] == dense["pieces"] > 0:
+                return
+            await asyncio.sleep(0.02)

@@ -32,6 +32,7 @@ from goassist_models.evaluate.judge import CompileJudge
 from goassist_models.evaluate.modules import ModuleSpec
 from goassist_models.evaluate.runs import Run
 from goassist_models.evaluate.scores import score
+from goassist_models.evaluate.slices import SLICES
 
 _ANSWER_LIMIT_S = 300.0
 _GIVE_UP_AFTER = 5
@@ -53,6 +54,7 @@ def register(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         choices=("any", "named"),
         help="only holes that need an import which nothing else in the file needs; named: the package's name is typed",
     )
+    parser.add_argument("--slice", action="append", choices=SLICES, help="only holes in this slice (repeatable)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the choice of holes (default 1)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the run is kept; the same one goes on with it")
     parser.add_argument("--json", action="store_true", help="print one JSON value instead of tables")
@@ -68,9 +70,11 @@ def run(args: argparse.Namespace) -> int:
     more = ""
     if args.needs_import is not None:
         arguments["needs_import"], more = args.needs_import, f"-needs-import-{args.needs_import}"
+    if args.slice:
+        arguments["slices"], more = args.slice, f"{more}-{'-'.join(args.slice)}"
     out = args.out or cache_dir() / "eval" / f"infill-{args.subset}-{args.limit}-{args.seed}{more}"
     the_run = Run.open(out, "infill", arguments)
-    work, failed = module_work(specs, args.limit, args.seed, needs_import=args.needs_import)
+    work, failed = module_work(specs, args.limit, args.seed, needs_import=args.needs_import, slices=args.slice or ())
     the_run = the_run.note(failed_modules=failed)
     with tempfile.TemporaryDirectory(prefix="goassist-eval-") as scratch:
         inquiry = Inquiry(the_run, Path(scratch).resolve())
@@ -105,7 +109,12 @@ class ModuleWork:
 
 
 def module_work(
-    specs: Sequence[ModuleSpec], limit: int, seed: int, *, needs_import: ImportNeed | None = None
+    specs: Sequence[ModuleSpec],
+    limit: int,
+    seed: int,
+    *,
+    needs_import: ImportNeed | None = None,
+    slices: Sequence[str] = (),
 ) -> tuple[list[ModuleWork], list[dict[str, str]]]:
     """Cases of each module; modules that cannot be had are named, and the others go on without them."""
     failed: list[dict[str, str]] = []
@@ -116,7 +125,9 @@ def module_work(
             with progress.status(f"{spec.name}: fetching and building"):
                 _, judge = open_module(spec)
                 older = signatures(download_module(spec.path, spec.older)) if spec.older else frozenset()
-                cases = infill_cases(judge, spec.name, shares[spec.name], seed, older, needs_import=needs_import)
+                cases = infill_cases(
+                    judge, spec.name, shares[spec.name], seed, older, needs_import=needs_import, slices=slices
+                )
                 work.append(ModuleWork(spec.name, judge, cases))
         except GoassistError as error:
             progress.print(f"left out: {error}", style="red", markup=False)

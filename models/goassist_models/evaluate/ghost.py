@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +81,7 @@ def infill_cases(
     older: frozenset[tuple[str, str]],
     *,
     needs_import: ImportNeed | None = None,
+    slices: Collection[str] = (),
 ) -> list[Case]:
     """Choose cases of one module, at most one a function, in functions that `older` lacks as far as there are any.
 
@@ -88,10 +89,10 @@ def infill_cases(
     test file, as far as there are any. There may be fewer than `counts` asks for. The truth compiles: packages that
     do not are left out. So are functions that stand nearly the same elsewhere (copies.py). `needs_import`: only holes
     whose truth alone in its file needs some import, which is taken out of the file with it; "named" ones begin behind
-    the package's name and its dot, which the user has typed.
+    the package's name and its dot, which the user has typed. `slices`: only holes in one of these (slices.py).
     """
     declarations = ModuleDeclarations.of(judge.directory, judge.packages)
-    choice = _Choice(judge, module, declarations, Copies.below(judge.directory), needs_import)
+    choice = _Choice(judge, module, declarations, Copies.below(judge.directory), needs_import, frozenset(slices))
     ordered = [(_digest(seed, module, _relative(judge, place), place.name), place) for place in _places(judge, older)]
     ordered.sort(key=lambda pair: (not pair[1].new, pair[0]))
     in_tests = [pair for pair in ordered if is_test(pair[1].path)]
@@ -120,6 +121,7 @@ class _Choice:
     declarations: ModuleDeclarations
     copies: Copies
     needs_import: ImportNeed | None
+    slices: frozenset[str]
 
     def cases(self, places: Iterable[tuple[str, Place]], counts: Mapping[GhostKind, int]) -> list[tuple[str, Case]]:
         """Take one hole a place, in order, until there are `counts` of each kind."""
@@ -149,10 +151,14 @@ class _Choice:
         while offered:
             role, start, end = rng.choice(offered)
             copied = self.copies.of_lines(place.node, place.source, place.path, start, end) is not None
-            if not copied and (self.needs_import is None or self._needed(place, start, end) is not None):
+            needed = self.needs_import is None or self._needed(place, start, end) is not None
+            if not copied and needed and (not self.slices or self.slices & set(self._refers_to(place, start, end)[0])):
                 return role, start, end
             offered.remove((role, start, end))
         return None
+
+    def _refers_to(self, place: Place, start: int, end: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return slices_and_dependencies(self.declarations, place.path, place.source, place.node, start, end)
 
     def _needed(self, place: Place, start: int, end: int) -> ImportLine | None:
         """The import that these bytes alone need: one, or else it would not be clear which is the right one."""
@@ -170,9 +176,7 @@ class _Choice:
         needed = self._needed(place, start, end) if self.needs_import is not None else None
         if needed is not None and self.needs_import == "named":
             start = self._behind_name(place, needed.path, start, end)
-        slices, dependencies = slices_and_dependencies(
-            self.declarations, place.path, place.source, place.node, start, end
-        )
+        slices, dependencies = self._refers_to(place, start, end)
         return Case(
             module=self.module,
             file=_relative(self.judge, place),

@@ -1,0 +1,42 @@
+"""VS Code with the real server, model and Go toolchain: from a typed name to a package that compiles."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from support.stack import GO_MOD, SERVER, STACK
+from support.vscode import REDO, UNDO, running
+
+MAIN = """package main
+
+import "fmt"
+
+func main() {
+	s := &Stack{}
+	for _, word := range []string{"a", "b"} {
+		
+	}
+	fmt.Println(s.items)
+}
+"""
+
+
+def test_from_a_typed_name_to_a_package_that_compiles(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text(GO_MOD)
+    (tmp_path / "stack.go").write_text(STACK)
+    with running(tmp_path, server=SERVER) as code:
+        main = code.open(MAIN, line=8, name="main.go")
+        code.until(code.server_ready, "the model and the types")
+        code.type("s.Pu")
+        code.until_ghost("sh(word)")
+        code.press("Tab")
+        code.until_line("\t\ts.Push(word)")
+        code.press("Control+s")
+        code.until(lambda: "s.Push(word)" in main.read_text(), "the file written")
+        subprocess.run(["go", "vet", "./..."], cwd=tmp_path, check=True)
+        code.press(UNDO)
+        code.until_line("\t\ts.Pu")
+        code.press(REDO)
+        code.until_line("\t\ts.Push(word)")
+        assert code.notifications() == []
