@@ -6,6 +6,7 @@ store.py keeps pieces in such a file, vectors.py their embeddings.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,22 @@ def told(path: Path) -> Iterator[None]:
         cure = "Give yourself write permission there, or set GOASSIST_CACHE_DIR"
         words = error.strerror or str(error)
         raise IndexUnavailable(f"the index cannot be used ({words})", path=str(path.parent), cure=cure) from error
+
+
+def made_anew(path: Path) -> sqlite3.Connection:
+    """A new, empty database in place of whatever is there, which its owner alone may read.
+
+    Processes that have the old one open go on with it.
+    """
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    # Made first, so that no moment passes in which others may read it.
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    database = connect(path)
+    # Where the file system knows no shared memory SQLite stays with its other journal; both survive a kill.
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("PRAGMA synchronous=NORMAL")
+    return database
 
 
 @contextlib.contextmanager

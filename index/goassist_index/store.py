@@ -24,7 +24,7 @@ from goassist_index.errors import IndexBusy, IndexUnavailable
 from goassist_index.fileset import Stat
 from goassist_index.postings import POSTINGS_VERSION
 from goassist_index.secrets import SECRETS_VERSION
-from goassist_index.sqlitefile import all_or_nothing, connect, damaged, is_damage, told
+from goassist_index.sqlitefile import all_or_nothing, connect, damaged, is_damage, made_anew, told
 from goassist_index.words import WORDS_VERSION
 
 if TYPE_CHECKING:
@@ -149,17 +149,10 @@ class Store:
         return "of another version" if application else ""
 
     def _make(self) -> None:
-        """A new, empty index in place of whatever is there. Processes that have the old one open go on with it."""
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
-        # Made first, so that no moment passes in which others may read it.
-        os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        self._db = connect(self.path)
+        """A new, empty index in place of whatever is there."""
+        self._db = made_anew(self.path)
         self._inode = self.path.stat().st_ino
         self.generation = os.urandom(8).hex()
-        # Where the file system knows no shared memory SQLite stays with its other journal; both survive a kill.
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
         with self.transaction():
             for statement in _SCHEMA.split(";"):
                 self._db.execute(statement)

@@ -8,7 +8,6 @@ has the same number in all files, branches and times.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import zlib
 from collections.abc import Iterable, Sequence
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from goassist_index.chunk import DIGEST_BYTES
 from goassist_index.embed import Matrix
-from goassist_index.sqlitefile import all_or_nothing, connect, damaged, is_damage, told
+from goassist_index.sqlitefile import all_or_nothing, connect, damaged, is_damage, made_anew, told
 from goassist_index.store import VECTORS_FILE
 
 Numbers = NDArray[np.int64]
@@ -87,13 +86,7 @@ class Vectors:
         return "of another model or version" if application else ""
 
     def _make(self) -> None:
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
-        # Made first, so that no moment passes in which others may read it.
-        os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        self._db = connect(self.path)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db = made_anew(self.path)
         with all_or_nothing(self._db):
             for statement in _SCHEMA.split(";"):
                 self._db.execute(statement)
