@@ -3,8 +3,8 @@
 Signatures are made shard by shard, in as many processes as there are; the choice is made in one place, in the order of
 shards, files and functions, so that it depends on nothing else. Of several copies the first stays.
 
-THRESHOLD is chosen on pairs that were labelled by reading them (duplicates.jsonl; `train dedup --pairs` shows
-precision and recall for each threshold).
+THRESHOLD is chosen on pairs of the Go distribution's functions, labelled by reading them (duplicates.jsonl names them;
+`train dedup --pairs` shows precision and recall for each threshold).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files
@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from goassist_index.syntax import functions, parse
+from goassist_index.syntax import function_name, functions, parse
 from goassist_models.data.records import FunctionRecord, SourceFile, read_shard, shard_text
 from goassist_models.data.shards import Counts, Workers, run_stage, shards_of
 from goassist_models.data.similar import MIN_TOKENS, PERMUTATIONS, SCHEME, digest, normalised, signature
+from goassist_models.evaluate.perplexity import go_root
 
 if TYPE_CHECKING:
     from datasketch import MinHash
@@ -171,35 +172,51 @@ def _marked(file: SourceFile, f: FunctionRecord, dropped: Mapping[tuple[str, int
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Two functions' texts, and whether one adds nothing to the other (`same`), as somebody judged by reading."""
+    """How alike the signatures of two functions say they are, and whether one adds nothing to the other (`same`).
 
-    first: str
-    second: str
+    That was judged by reading them.
+    """
+
+    estimated: float
     same: bool
 
 
 def labelled_pairs() -> tuple[Labelled, ...]:
-    """The pairs that the threshold is chosen on."""
+    """The pairs that the threshold is chosen on: functions of the Go distribution, read from the one that is installed.
+
+    Those that it lacks, or has with other text than was read, are left out. Raises GoassistError when there is no Go.
+    """
+    source = go_root()[0] / "src"
     text = files(__package__).joinpath("duplicates.jsonl").read_text(encoding="utf-8")
-    return tuple(Labelled(**json.loads(line)) for line in text.split("\n") if line)
+    found = []
+    for line in text.splitlines():
+        pair = json.loads(line)
+        one, other = (_normal_at(source, pair[place]) for place in ("first", "second"))
+        if [digest(one), digest(other)] == pair["digests"]:
+            found.append(Labelled(estimated(one, other), pair["same"]))
+    return tuple(found)
 
 
 def precision_recall(threshold: float, pairs: Iterable[Labelled]) -> tuple[float, float]:
     """Precision and recall of "near copy" at a threshold, over labelled pairs; 1 and 0 where nothing is found."""
-    said = [(estimated(pair) >= threshold, pair.same) for pair in pairs]
+    said = [(pair.estimated >= threshold, pair.same) for pair in pairs]
     hits = sum(found and same for found, same in said)
     positives = sum(found for found, _ in said)
     return (hits / positives if positives else 1.0), hits / max(1, sum(same for _, same in said))
 
 
-def estimated(pair: Labelled) -> float:
-    """The Jaccard index that the signatures of a pair say."""
-    one, other = (_normal_of(text) for text in (pair.first, pair.second))
+def estimated(one: Sequence[bytes], other: Sequence[bytes]) -> float:
+    """The Jaccard index that the signatures of two functions say, from their normalised tokens."""
     if digest(one) == digest(other):
         return 1.0
     return float(signature(one).jaccard(signature(other))) if min(len(one), len(other)) >= MIN_TOKENS else 0.0
 
 
-def _normal_of(text: str) -> list[bytes]:
-    source = b"package p\n" + text.encode()
-    return normalised(functions(parse(source))[0], source)
+def _normal_at(source: Path, place: str) -> list[bytes]:
+    """The tokens of a function that is named by its file below `source` and its name; none where it is not there."""
+    name, function = place.split(" ")
+    path = source / name
+    text = path.read_bytes() if path.is_file() else b""
+    return next(
+        (normalised(node, text) for node in functions(parse(text)) if function_name(node, text) == function), []
+    )
