@@ -224,7 +224,8 @@ def test_random_edits_leave_editor_server_and_model_with_one_text(
             if number % 10 == 9 or number == edits - 1:
                 nvim.until(lambda: server_text(nvim) in (None, model.text + "\n"), "the same text in the server")
         assert server_text(nvim) == model.text + "\n"
-        assert hands.taken > edits / 20
+        # Of two doings in seven that try, those that find something on display: how many hangs on the machine.
+        assert hands.taken > edits / 50
 
 
 def server_text(nvim: Neovim) -> str | None:

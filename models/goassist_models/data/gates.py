@@ -44,25 +44,29 @@ class _Module:
 
 
 def gate(shard: str) -> tuple[str, Counts]:
-    """The shard with causes on what failed, and counts of files, functions and causes."""
+    """The shard with causes on what failed, and counts of files, functions and causes.
+
+    Raises GoassistError when staticcheck cannot be had: that is no fault of the sources.
+    """
+    checked = staticcheck(built(cache_dir(), *STATICCHECK_MODULE))
     sources = read_shard(Path(shard))
     groups: dict[tuple[str, str, str], list[SourceFile]] = defaultdict(list)
     for file in sources:
         groups[file.origin, file.module, file.version].append(file)
     judged: dict[str, SourceFile] = {}
     for group in groups.values():
-        judged.update((file.name, file) for file in _group(group))
+        judged.update((file.name, file) for file in _group(group, checked))
     kept = [judged[file.name] for file in sources]
     return shard_text(kept), _counts(kept)
 
 
-def _group(files: Sequence[SourceFile]) -> list[SourceFile]:
+def _group(files: Sequence[SourceFile], checked: Analyzer) -> list[SourceFile]:
     if not any(file.kept for file in files) or not files[0].root:
         return list(files)
     try:
         module = _module(files)
         with offline():
-            return _judged(module, files)
+            return _judged(module, files, checked)
     except GoassistError as error:
         cause = str(error).split(":")[0].split("(")[0].strip()
         return [file.drop("module", cause) for file in files]
@@ -99,12 +103,12 @@ def offline() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _judged(module: _Module, files: Sequence[SourceFile]) -> list[SourceFile]:
+def _judged(module: _Module, files: Sequence[SourceFile], checked: Analyzer) -> list[SourceFile]:
     found = _built_here(module, files)
     found = _formatted(module, found)
     found = _vetted(module, found)
     found = asyncio.run(_typed(module, found))
-    return _checked(module, found)
+    return _checked(module, found, checked)
 
 
 def _built_here(module: _Module, files: Sequence[SourceFile]) -> list[SourceFile]:
@@ -133,10 +137,9 @@ def _vetted(module: _Module, files: Sequence[SourceFile]) -> list[SourceFile]:
     return _analyzed(module, files, vet, "vet")
 
 
-def _checked(module: _Module, files: Sequence[SourceFile]) -> list[SourceFile]:
-    analyze = staticcheck(built(cache_dir(), *STATICCHECK_MODULE))
+def _checked(module: _Module, files: Sequence[SourceFile], checked: Analyzer) -> list[SourceFile]:
     return _analyzed(
-        module, files, lambda *where: [f for f in analyze(*where) if f.check.startswith(_BUGS)], "staticcheck"
+        module, files, lambda *where: [f for f in checked(*where) if f.check.startswith(_BUGS)], "staticcheck"
     )
 
 
