@@ -13,74 +13,11 @@ from goassist_index.scan import KEYWORDS, Token, code_before
 # Characters that begin no token of Go (spec, "Operators and punctuation").
 _NO_TOKEN = frozenset("?@#$\\")
 # Behind these an operand comes, be it on a later line. Not `*`, `&`, `<-` and `...`, which types hold too.
-_WANT_OPERAND = frozenset(
-    [
-        "+",
-        "-",
-        "/",
-        "%",
-        "|",
-        "^",
-        "<<",
-        ">>",
-        "&^",
-        "&&",
-        "||",
-        "==",
-        "!=",
-        "<",
-        ">",
-        "<=",
-        ">=",
-        "!",
-        "=",
-        ":=",
-        "+=",
-        "-=",
-        "*=",
-        "/=",
-        "%=",
-        "&=",
-        "|=",
-        "^=",
-        "<<=",
-        ">>=",
-        "&^=",
-    ]
-)
+_OPERATORS = "+ - / % | ^ << >> &^ && || == != < > <= >= ! = := += -= *= /= %= &= |= ^= <<= >>= &^="
+_WANT_OPERAND = frozenset(_OPERATORS.split())
 # What begins no operand. Not `/`, with which a comment may begin.
-_NO_OPERAND = frozenset(
-    [
-        ")",
-        "]",
-        "}",
-        ",",
-        ";",
-        ":",
-        "==",
-        "!=",
-        "<=",
-        ">=",
-        ">",
-        "&&",
-        "||",
-        "=",
-        ":=",
-        "%",
-        "|",
-        "<<",
-        ">>",
-        "&^",
-        "+=",
-        "-=",
-        "*=",
-        "/=",
-        "%=",
-        "&=",
-        "|=",
-        "^=",
-    ]
-)
+_OTHERS = ") ] } , ; : == != <= >= > && || = := % | << >> &^ += -= *= /= %= &= |= ^="
+_NO_OPERAND = frozenset(_OTHERS.split())
 
 
 def cannot_stand(found: Sequence[Token], number: int) -> bool:
