@@ -24,18 +24,16 @@ from goassist_index.errors import IndexBusy, IndexUnavailable
 from goassist_index.fileset import Stat
 from goassist_index.postings import POSTINGS_VERSION
 from goassist_index.secrets import SECRETS_VERSION
-from goassist_index.sqlitefile import all_or_nothing, connect, damaged, is_damage, made_anew, told
+from goassist_index.sqlitefile import FileKind, all_or_nothing, damaged, told
 from goassist_index.words import WORDS_VERSION
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
-_SCHEMA_VERSION = 2
 # Everything that stored content follows from beside the source itself.
 CONTENT_VERSION = f"{CHUNKS_VERSION}.{POSTINGS_VERSION}.{SECRETS_VERSION}.{WORDS_VERSION}"
 # In the folder of a store whose pieces are embedded too; see vectors.py.
 VECTORS_FILE = "vectors.sqlite"
-_APPLICATION_ID = 0x60A55157
 _LOCK_TIMEOUT_S = 10.0
 _PIECE_BITS = 16
 # Units that nothing points to any more are kept for a switch back, up to as many pieces as live ones and this.
@@ -60,6 +58,7 @@ CREATE INDEX files_by_folder ON files(folder);
 CREATE INDEX files_by_unit ON files(unit);
 CREATE INDEX packages_by_unit ON packages(unit);
 """
+_FILE = FileKind(application_id=0x60A55157, version=2, schema=_SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,38 +127,19 @@ class Store:
         """Open what is there; the reason, in words, that it cannot be used ("" when there is nothing)."""
         if not self.path.exists():
             return ""
-        self._db = connect(self.path)
         self._inode = self.path.stat().st_ino
-        try:
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            application, version = (
-                self._db.execute(f"PRAGMA {n}").fetchone()[0] for n in ("application_id", "user_version")
-            )
-            if (application, version) == (_APPLICATION_ID, _SCHEMA_VERSION):
-                meta = dict(self._db.execute("SELECT key, value FROM meta"))
-                self.generation = meta["generation"]
-                if meta["content"] == CONTENT_VERSION:
-                    return None
-        except (sqlite3.DatabaseError, KeyError) as error:
-            self._db.close()
-            if isinstance(error, sqlite3.OperationalError) and not is_damage(error):
-                raise
-            return "damaged"
-        self._db.close()
-        return "of another version" if application else ""
+        found = _FILE.open(self.path, lambda meta: bool(meta["generation"]) and meta["content"] == CONTENT_VERSION)
+        if isinstance(found, str):
+            return "of another version" if found == "other" else found
+        self._db = found
+        self.generation = found.execute("SELECT value FROM meta WHERE key='generation'").fetchone()[0]
+        return None
 
     def _make(self) -> None:
         """A new, empty index in place of whatever is there."""
-        self._db = made_anew(self.path)
-        self._inode = self.path.stat().st_ino
         self.generation = os.urandom(8).hex()
-        with self.transaction():
-            for statement in _SCHEMA.split(";"):
-                self._db.execute(statement)
-            meta = (("generation", self.generation), ("content", CONTENT_VERSION))
-            self._db.executemany("INSERT INTO meta VALUES(?, ?)", meta)
-            self._db.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-            self._db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
+        self._db = _FILE.make(self.path, {"generation": self.generation, "content": CONTENT_VERSION})
+        self._inode = self.path.stat().st_ino
 
     def reopen_if_replaced(self) -> None:
         """Turn to the file that another process has put in place of the one that is open."""

@@ -19,13 +19,11 @@ from numpy.typing import NDArray
 
 from goassist_index.chunk import DIGEST_BYTES
 from goassist_index.embed import Matrix
-from goassist_index.sqlitefile import all_or_nothing, connect, damaged, is_damage, made_anew, told
+from goassist_index.sqlitefile import FileKind, all_or_nothing, damaged, told
 from goassist_index.store import VECTORS_FILE
 
 Numbers = NDArray[np.int64]
 
-_APPLICATION_ID = 0x60A55158
-_SCHEMA_VERSION = 1
 _CHECKSUM_BYTES = 4
 # Vectors of what is gone are kept for a switch back, up to as many as there are living ones and this.
 _SPARE = 5000
@@ -35,6 +33,7 @@ _SCHEMA = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE vectors(number INTEGER PRIMARY KEY, vector BLOB NOT NULL);
 """
+_FILE = FileKind(application_id=0x60A55158, version=1, schema=_SCHEMA)
 
 
 def numbers_of(digests: bytes) -> Numbers:
@@ -67,32 +66,14 @@ class Vectors:
 
     def _connect(self) -> str | None:
         """Open what is there; the reason that it cannot be used, "" when there is nothing."""
-        if not self.path.exists():
-            return ""
-        self._db = connect(self.path)
-        try:
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            application, version = (self._db.execute(f"PRAGMA {n}").fetchone()[0] for n in _PRAGMAS)
-            if (application, version) == (_APPLICATION_ID, _SCHEMA_VERSION):
-                row = self._db.execute("SELECT value FROM meta WHERE key='space'").fetchone()
-                if row == (self._space,):
-                    return None
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            if isinstance(error, sqlite3.OperationalError) and not is_damage(error):
-                raise
-            return "damaged"
-        self._db.close()
-        return "of another model or version" if application else ""
+        found = _FILE.open(self.path, lambda meta: meta.get("space") == self._space)
+        if isinstance(found, str):
+            return "of another model or version" if found == "other" else found
+        self._db = found
+        return None
 
     def _make(self) -> None:
-        self._db = made_anew(self.path)
-        with all_or_nothing(self._db):
-            for statement in _SCHEMA.split(";"):
-                self._db.execute(statement)
-            self._db.execute("INSERT INTO meta VALUES('space', ?)", (self._space,))
-            self._db.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-            self._db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
+        self._db = _FILE.make(self.path, {"space": self._space})
 
     def close(self) -> None:
         """Close the file; may be called twice."""
@@ -148,6 +129,3 @@ class Vectors:
         if zlib.crc32(data) != int.from_bytes(checksum, "little") or len(data) != 2 * self.dimensions:
             raise damaged("a vector", self.path)
         return data
-
-
-_PRAGMAS = ("application_id", "user_version")
