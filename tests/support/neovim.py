@@ -34,6 +34,7 @@ import psutil
 import pyte
 
 from support.lsp_client import FAKE_SERVER, TIMEOUT_S
+from support.sockets import connected
 
 ROOT = Path(__file__).parent.parent.parent
 PLUGIN = ROOT / "editors" / "nvim"
@@ -67,14 +68,8 @@ class Screen(pyte.Screen):
 class Rpc:
     """Neovim's own protocol over its socket, one request at a time."""
 
-    def __init__(self, path: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(TIMEOUT_S)
-        try:
-            self._socket.connect(path)
-        except OSError:
-            self._socket.close()
-            raise
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
         self._unpacker = msgpack.Unpacker(raw=False)
         self._ids = itertools.count(1)
 
@@ -96,14 +91,6 @@ class Rpc:
         self._socket.close()
 
 
-def _connected(path: str) -> Rpc | None:
-    """A connection, or None as long as nobody listens there."""
-    try:
-        return Rpc(path)
-    except OSError:
-        return None
-
-
 class Neovim:
     """One editor. `text()` and the like speak of the current buffer."""
 
@@ -118,7 +105,7 @@ class Neovim:
         self.screen.write_process_input = self._answer
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self._nvim: Rpc = self.until(lambda: _connected(self.socket), "the editor's socket")
+        self._nvim = Rpc(self.until(lambda: connected(self.socket), "the editor's socket"))
         self.until(lambda: self.lua("return vim.v.vim_did_enter") == 1, "the editor's start")
 
     # Keys and the screen.

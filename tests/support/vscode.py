@@ -25,6 +25,7 @@ import psutil
 from playwright.sync_api import Page, sync_playwright
 
 from support.lsp_client import FAKE_SERVER, TIMEOUT_S
+from support.sockets import connected
 from support.vscode_install import chromium, code_server, extension, probe
 
 WORD, LINE = "Control+ArrowRight", "Control+ArrowDown"
@@ -68,14 +69,8 @@ _GHOST = """() => {
 class Probe:
     """JavaScript in the editor's extension host, one question at a time."""
 
-    def __init__(self, path: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(TIMEOUT_S)
-        try:
-            self._socket.connect(path)
-        except OSError:
-            self._socket.close()
-            raise
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
         self._lines = self._socket.makefile("r")
 
     def ask(self, body: str, args: Sequence[Any]) -> Any:
@@ -90,13 +85,6 @@ class Probe:
         self._socket.close()
 
 
-def _connected(path: str) -> Probe | None:
-    try:
-        return Probe(path)
-    except OSError:
-        return None
-
-
 class VSCode:
     """One window. `text()` and the like speak of the document that is being edited."""
 
@@ -104,7 +92,7 @@ class VSCode:
         self.page = page
         self.process = process
         self.project = project
-        self._probe: Probe = self.until(lambda: _connected(probe_path), "the probe")
+        self._probe = Probe(self.until(lambda: connected(probe_path), "the probe"))
         self._numbers = itertools.count(1)
 
     def close(self) -> None:
