@@ -21,12 +21,13 @@ from goassist_lsp.cli import (
     bench_tune,
     bench_verdicts,
     bench_verified,
+    bench_worth,
 )
 
 BENCHES = (
     *(bench_appended, bench_verdicts, bench_names, bench_facts, bench_snippets, bench_check),
     *(bench_engine, bench_growth, bench_index, bench_dense, bench_load, bench_memory),
-    *(bench_serve, bench_startup, bench_tune, bench_verified),
+    *(bench_serve, bench_startup, bench_tune, bench_verified, bench_worth),
 )
 
 

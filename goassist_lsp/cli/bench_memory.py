@@ -111,12 +111,13 @@ def _server(args: argparse.Namespace, directory: Path, bodies: list[TypedBody]) 
 def report_resident(args: argparse.Namespace, model: str, model_bytes: int, found: Resident) -> None:
     """Print, and draw where that is asked for."""
     growth = slope(found.samples)
-    peak_bytes = max(one.server_bytes + one.others_bytes for one in found.samples)
+    peak_bytes = max(one.bytes for one in found.samples)
     if args.plot is not None:
         lines = {
             "server": [(one.keys, one.server_bytes / MIB) for one in found.samples],
             "type service": [(one.keys, one.others_bytes / MIB) for one in found.samples],
-            "both": [(one.keys, (one.server_bytes + one.others_bytes) / MIB) for one in found.samples],
+            "indexer": [(one.keys, one.indexer_bytes / MIB) for one in found.samples],
+            "all": [(one.keys, one.bytes / MIB) for one in found.samples],
             "model file": [(0, model_bytes / MIB), (found.samples[-1].keys, model_bytes / MIB)],
         }
         draw_course(args.plot, f"Resident memory, {args.module}, {model}", "keys", "MiB", lines)
@@ -137,11 +138,11 @@ def report_resident(args: argparse.Namespace, model: str, model_bytes: int, foun
         return
     step = max(1, len(found.samples) // 10)
     rows = [
-        (f"{one.keys:,}", *(f"{size / MIB:.1f}" for size in (one.server_bytes, one.others_bytes)),
-         f"{(one.server_bytes + one.others_bytes - model_bytes) / MIB:.1f}")
+        (f"{one.keys:,}", *(f"{size / MIB:.1f}" for size in (one.server_bytes, one.others_bytes, one.indexer_bytes)),
+         f"{(one.bytes - model_bytes) / MIB:.1f}")
         for one in found.samples[::step]
     ]  # fmt: skip
-    columns = ("keys", "server MiB", "type service MiB", "both, above the model file")
+    columns = ("keys", "server MiB", "type service MiB", "indexer MiB", "all, above the model file")
     table(f"Resident memory, {args.module}, {model} ({model_bytes / MIB:.1f} MiB)", columns, rows)
     told = "-" if growth is None else f"{1000 * growth / MIB:+.2f} MiB a 1,000 keys in the second half"
     print(f"peak {peak_bytes / MIB:.1f} MiB, {(peak_bytes - model_bytes) / MIB:.1f} above the model file; {told}")

@@ -32,6 +32,12 @@ class Sample:
     keys: int
     server_bytes: int
     others_bytes: int
+    indexer_bytes: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """Of all processes together."""
+        return self.server_bytes + self.others_bytes + self.indexer_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ def slope(samples: Sequence[Sample]) -> float | None:
     late = [sample for sample in samples if 2 * sample.keys >= samples[-1].keys]
     if len(late) < 2:
         return None
-    sizes = [sample.server_bytes + sample.others_bytes for sample in late]
+    sizes = [sample.bytes for sample in late]
     return linear_regression([sample.keys for sample in late], sizes).slope
 
 
@@ -113,10 +119,14 @@ async def _typed(client: LspClient, keys: Iterator[tuple[TypedBody, int]], most_
 def _sample(client: LspClient, keys: int) -> Sample:
     try:
         server = psutil.Process(client.process.pid)
-        others = 0
+        others = indexer = 0
         for child in server.children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
-                others += child.memory_info().rss
-        return Sample(keys, server.memory_info().rss, others)
+                size = child.memory_info().rss
+                if "goassist_index.indexer" in child.cmdline():
+                    indexer += size
+                else:
+                    others += size
+        return Sample(keys, server.memory_info().rss, others, indexer)
     except psutil.NoSuchProcess as error:
         raise GoassistError(f"the server has ended after {keys} keys") from error

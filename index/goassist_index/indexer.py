@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from goassist_index.embed import Embedder, Matrix
     from goassist_index.refine import Batch, DenseTier
 
-# Nobody has asked anything for so long: its memory is of more use elsewhere. It is started again when it is needed.
-IDLE_S = 900.0
+# Nobody has asked anything for so long: its memory is of more use elsewhere. It is started again when it is needed, with
+# a save for instance, which takes some tenths of a second.
+IDLE_S = 60.0
 # Nobody has typed for so long: there is time to embed. What is under way when somebody does takes a part of a second.
 REST_S = 3.0
 # The model is let go when nothing was embedded for so long; it takes seconds to load.
@@ -82,6 +83,7 @@ class Indexer:
         self._buffers: dict[Path, str | None] = {}
         self._put_off: list[_Message] = []
         self._stopped = self._ended = False
+        self._asked_s = time.monotonic()
         self._methods: dict[str, Callable[[_Message], Any]] = {
             "update": self._update,
             "stop": self._stop,
@@ -100,13 +102,16 @@ class Indexer:
                 continue
             wait_s = self._refined()
             try:
-                message = self._messages.get(timeout=IDLE_S if wait_s is None else wait_s)
+                left_s = max(0.0, self._asked_s + IDLE_S - time.monotonic())
+                message = self._messages.get(timeout=left_s if wait_s is None else wait_s)
             except queue.Empty:
                 if wait_s is None:
                     break
                 continue
             if message is None:
                 break
+            if message.get("method") != "typing":
+                self._asked_s = time.monotonic()
             if message.get("method") != "search":
                 self._yield()
             self._answer(message)

@@ -1,5 +1,6 @@
 """Claims about goassist_lsp.generate.reuse: what was shown serves the keys that say the same."""
 
+import pickle
 from dataclasses import replace
 
 from hypothesis import given
@@ -104,3 +105,15 @@ def test_clear_forgets_everything() -> None:
     cache.put(at(""), shown("foo"))
     cache.clear()
     assert cache.get(at("")) == ()
+
+
+def test_of_a_large_file_only_what_is_near_is_kept() -> None:
+    far, near = "var z = 1\n" * 10_000, "var x = "
+    cache = CompletionCache()
+    for number in range(64):
+        cache.put(place(f"package p\n\n{far}{'a' * number}{near}<CURSOR>\n{far}"), shown("foo(a)"))
+    assert len(pickle.dumps(cache)) < 64 * 6_000
+    later = far.replace("z", "w", 1)
+    assert texts(cache.get(place(f"package p\n\n{later}{near}fo<CURSOR>\n{far}"))) == ["o(a)"]
+    assert cache.get(place(f"package p\n\n{far}\n{near}fo<CURSOR>\n{far}")) == ()
+    assert cache.get(place(f"package p\n\n{far}{near}fo<CURSOR>\n{far}\n")) == ()

@@ -106,29 +106,69 @@ func runGoList(dir string, env, patterns []string) ([]*meta, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
 	cmd.Env = append(env, "PWD="+dir)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	// Read as it comes: of a large module it is megabytes.
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("go list in %s: %w", dir, err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("go list in %s: %w", dir, err)
+	}
+	found, unreadable := readList(stdout)
+	if unreadable != nil {
+		cancel() // nobody reads on
+	}
+	if err := cmd.Wait(); err != nil && unreadable == nil {
 		message := strings.TrimSpace(stderr.String())
 		if i := strings.IndexByte(message, '\n'); i > 0 {
 			message = message[:i]
 		}
 		return nil, fmt.Errorf("go list in %s: %w: %s", dir, err, message)
 	}
+	if unreadable != nil {
+		return nil, fmt.Errorf("go list in %s: %w", dir, unreadable)
+	}
+	return found, nil
+}
+
+// readList decodes what `go list -json` writes, one package after the other.
+func readList(in io.Reader) ([]*meta, error) {
 	var found []*meta
-	decoder := json.NewDecoder(&stdout)
+	words := map[string]string{}
+	decoder := json.NewDecoder(in)
 	for {
 		m := new(meta)
 		if err := decoder.Decode(m); errors.Is(err, io.EOF) {
 			return found, nil
 		} else if err != nil {
-			return nil, fmt.Errorf("go list in %s: %w", dir, err)
+			return nil, err
 		}
 		// Test variants and test mains: we make our own, from the buffers.
 		if m.ForTest == "" && !strings.HasSuffix(m.ImportPath, ".test") {
-			found = append(found, m)
+			found = append(found, m.sharing(words))
 		}
 	}
+}
+
+// sharing has equal strings of several packages held once: most of what a list says is paths of imports.
+func (m *meta) sharing(words map[string]string) *meta {
+	shared := func(word string) string {
+		if known, ok := words[word]; ok {
+			return known
+		}
+		words[word] = word
+		return word
+	}
+	m.ImportPath = shared(m.ImportPath)
+	for i, path := range m.Imports {
+		m.Imports[i] = shared(path)
+	}
+	if m.Module != nil {
+		m.Module.Path, m.Module.GoVersion = shared(m.Module.Path), shared(m.Module.GoVersion)
+	}
+	return m
 }
 
 // moduleFiles are the files that decide what `go list` says in dir: go.mod, go.sum and go.work upwards.

@@ -34,3 +34,12 @@ func endLoad() {
 		debug.FreeOSMemory()
 	}
 }
+
+// giveBack gives back what other work has freed, unless the end of a load will.
+func giveBack() {
+	busy.Lock()
+	defer busy.Unlock()
+	if busy.loads == 0 {
+		debug.FreeOSMemory()
+	}
+}

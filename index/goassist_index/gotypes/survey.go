@@ -24,6 +24,7 @@ func (u *universe) survey(dir string) {
 	u.surveyed[root] = true
 	u.mu.Unlock()
 	go func() {
+		defer giveBack()
 		defer u.listImportable(dir)
 		start := time.Now()
 		found, err := goList(root, u.env, "./...")

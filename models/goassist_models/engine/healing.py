@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 TokenIds = npt.NDArray[np.intp]
-_CACHED_TIES = 512
+_CACHED_TIES = 64
 
 
 class HealTable:
@@ -24,7 +24,7 @@ class HealTable:
 
     def __init__(self, pieces: Sequence[bytes], barred: frozenset[int]) -> None:
         rows = sorted((piece, token) for token, piece in enumerate(pieces) if piece and token not in barred)
-        self._sorted = [piece for piece, _ in rows]
+        self._pieces = pieces
         self._ids: TokenIds = np.array([token for _, token in rows], dtype=np.intp)
         self._cache: dict[bytes, TokenIds] = {}
 
@@ -38,15 +38,16 @@ class HealTable:
         return found
 
     def _find(self, tie: bytes) -> TokenIds:
+        ids, piece = self._ids, self._pieces.__getitem__
         parts = []
         for length in range(1, len(tie)):
             part = tie[:length]
-            low = bisect_left(self._sorted, part)
-            parts.append(self._ids[low : bisect_right(self._sorted, part, lo=low)])
-        low = bisect_left(self._sorted, tie)
+            low = bisect_left(ids, part, key=piece)
+            parts.append(ids[low : bisect_right(ids, part, lo=low, key=piece)])
+        low = bisect_left(ids, tie, key=piece)
         end = _successor(tie)
-        high = len(self._sorted) if end is None else bisect_left(self._sorted, end, lo=low)
-        parts.append(self._ids[low:high])
+        high = len(ids) if end is None else bisect_left(ids, end, lo=low, key=piece)
+        parts.append(ids[low:high])
         return np.concatenate(parts)
 
 

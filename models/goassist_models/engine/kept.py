@@ -124,7 +124,9 @@ class KeptEngine(EngineOver):
         flight = self._flight
         typed = flight.typed_since(request) if flight is not None else None
         if flight is not None and typed is not None:
-            generation = _likely(await self._landed(flight, typed, cancel, request), len(typed), request.least_logprob)
+            generation = likely_part(
+                await self._landed(flight, typed, cancel, request), len(typed), request.least_logprob
+            )
             said_on = generation.text.startswith(typed) and (not typed or generation.text[len(typed) :].strip())
             if said_on and generation.finish_reason != "cancelled" and not cancel.cancelled:
                 return (_rest(generation, typed),)
@@ -190,8 +192,11 @@ def _agree(said: str, typed: str) -> bool:
     return said.startswith(typed) or typed.startswith(said)
 
 
-def _likely(generation: Generation, start: int, least_logprob: float) -> Generation:
-    """What is as likely as is wanted of the text from `start` on; all before that has been typed."""
+def likely_part(generation: Generation, start: int, least_logprob: float) -> Generation:
+    """The generation ended where its engine would have ended it for `least_logprob` (natural log).
+
+    Counted from `start` on: all before that has been typed.
+    """
     logprob, end = 0.0, 0
     for number, step in enumerate(generation.steps):
         logprob += step.logprob if step.end > start else 0.0

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from goassist_index.errors import ModelError
+from goassist_models.engine.memory import hold_less
 
 _log = logging.getLogger(__name__)
 _ALL_LAYERS = -1  # as llama_model_params.n_gpu_layers has it
@@ -55,6 +56,7 @@ def load_library() -> Any:
                 known = logging.DEBUG if line.endswith(_GIVEN_UP) else _LEVELS.get(level, logging.DEBUG)
                 _log.log(known, "%s", line)
 
+        hold_less()
         _log_callback = library.llama_log_callback(on_log)
         library.llama_log_set(_log_callback, None)
         library.llama_backend_init()

@@ -28,6 +28,7 @@ from goassist_models.engine.context import Context, DecodeFailed
 from goassist_models.engine.growth import DIVERSE_TEMPERATURE, extend
 from goassist_models.engine.jobs import Job, settle
 from goassist_models.engine.library import load_library, load_model, use_adapter
+from goassist_models.engine.memory import give_back, let_go_of_pages
 from goassist_models.engine.pace import ThreadPace
 from goassist_models.engine.power import Power
 from goassist_models.engine.sampling import Logits
@@ -54,7 +55,7 @@ class LlamaSettings:
     `gpu_layers`: how many go to a graphics processor where the native library was built for one; None: all.
     """
 
-    n_ctx: int = 4096
+    n_ctx: int = 3328
     sequences: int = 4
     places: int = 3
     threads: int | None = None
@@ -212,6 +213,9 @@ class LlamaEngine:
         )
         if self.settings.adapter is not None:
             use_adapter(self._library, self._model, self._context.native, self.settings.adapter)
+        let_go_of_pages(self.path)
+        del header
+        give_back()
         # The first evaluation faults the weights in and allocates: better now than in the first answer.
         token = self.vocabulary.special(infill.prefix)
         self._context.read_prompt([token], self._stopping.is_set)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ctypes
 import re
+from array import array
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from goassist_index.errors import ModelError
 from goassist_models.engine.healing import HealTable
@@ -25,6 +27,32 @@ _INSIDE_CHARACTER = bytes(range(0x80, 0xC0))  # in UTF-8, all bytes of a charact
 _TAG = re.compile(rb"<[^\s<>]{2,}>")
 
 
+class Pieces(Sequence[bytes]):
+    """Byte strings behind each other in one: a tenth of the memory of as many objects."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        ends, joined = array("I", (0,)), bytearray()
+        for piece in pieces:
+            joined += piece
+            ends.append(len(joined))
+        self._ends, self._joined = ends, bytes(joined)
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, at: int) -> bytes: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, at: int | slice) -> bytes | Sequence[bytes]:
+        """The piece at `at`, which is not counted from the end."""
+        if isinstance(at, slice):
+            return [self[one] for one in range(*at.indices(len(self)))]
+        if not 0 <= at < len(self):
+            raise IndexError(f"{at} of {len(self)} pieces")
+        return self._joined[self._ends[at] : self._ends[at + 1]]
+
+
 class Vocabulary:
     """Tokens of one loaded model. `library` is the llama_cpp module, `model` its model pointer."""
 
@@ -34,7 +62,7 @@ class Vocabulary:
         self.size: int = library.llama_vocab_n_tokens(self._vocab)
         self.infill = infill
         buffer = ctypes.create_string_buffer(_PIECE_BYTES)
-        self.pieces = [self._piece(token, buffer) for token in range(self.size)]
+        self.pieces = Pieces(self._piece(token, buffer) for token in range(self.size))
         attributes = [int(library.llama_vocab_get_attr(self._vocab, token)) for token in range(self.size)]
         # Only what is asked for by its text: a whole table of them would be held as long as the model is.
         named = {text.encode() for text in (infill.prefix, infill.suffix, infill.middle, *infill.stops)}
