@@ -56,7 +56,7 @@ class Assistant:
         self._loaded_ms: dict[Path, float] = {}
         self._folders: Sequence[Path] = ()
         self._indexes = Indexes(self._advise, model_there())
-        self._retriever = WorkspaceRetriever(self._indexes)
+        self._retriever = WorkspaceRetriever(self._indexes, self._types)
         self._pipeline = self._made_pipeline(engine) if engine is not None else None
 
     @property

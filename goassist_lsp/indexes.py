@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from goassist_index.around import Around
 from goassist_index.errors import IndexUnavailable
 from goassist_index.search import Snippet
 from goassist_index.workspace import workspace_root
@@ -114,15 +115,17 @@ class Indexes:
         self._buffers.pop(path, None)
         self._set_buffer(path, None)
 
-    async def search(self, path: Path, query: str, k: int, known: str) -> tuple[str, Path, tuple[Snippet, ...]] | None:
+    async def search(
+        self, path: Path, query: str, k: int, known: str, around: Around | None = None
+    ) -> tuple[str, Path, tuple[Snippet, ...]] | None:
         """What the workspace of a file has for `query`: its name, its root and the snippets; None: no such workspace.
 
-        Raises IndexUnavailable.
+        `around`: what is known of the place; which files are of late is known here. Raises IndexUnavailable.
         """
         index = self._index_of(path)
         if index is None:
             return None
-        return index.root.name, index.root, await index.search(query, k, known=known)
+        return index.root.name, index.root, await index.search(query, k, known=known, around=around)
 
     async def status(self) -> dict[str, object]:
         """What the last update of each workspace came to, and figures of the process that serves it."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import CheckerUnavailable
-from goassist_index.typefacts import Wanted
+from goassist_index.typefacts import TypeFacts, Wanted
 from goassist_index.typeservice import LOADING_LIMIT_S, TypeService
 from goassist_index.verdict import LegalNames, Verdict
 from goassist_index.workspace import workspace_root
@@ -90,6 +90,14 @@ class TypeChecker:
         """What the type service says that the place asks for; see `Checker`."""
         service = await self._service_for(snapshot.path)
         return await service.wanted(snapshot.path, snapshot.text, len(snapshot.text[:offset].encode()))
+
+    async def in_play(self, snapshot: DocumentSnapshot, offset: int) -> TypeFacts | None:
+        """What the type service says is in play at `offset` (code points); None where that cannot be said.
+
+        Raises CheckerUnavailable when the service cannot be had at all.
+        """
+        service = await self._service_for(snapshot.path)
+        return await service.facts(snapshot.path, len(snapshot.text[:offset].encode()), snapshot.text)
 
     async def document_changed(self, path: Path, text: str) -> None:
         """Tell the service of an unsaved buffer, so that other files are checked against it."""

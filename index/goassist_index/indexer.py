@@ -27,6 +27,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
+from goassist_index.around import Around
 from goassist_index.errors import GoassistError, IndexBusy, IndexCorrupt, IndexUnavailable
 from goassist_index.priority import yield_disk, yield_to_others
 from goassist_index.search import WORDS_ALONE, Searcher, weights_for
@@ -237,7 +238,9 @@ class Indexer:
             self._buffers[Path(path)] = text
         kinds, query = tuple(params.get("kinds", ())), params["query"]
         vector = self._vector(query)
-        found = searcher.search(query, params["k"], known=params.get("known", ""), kinds=kinds, vector=vector)
+        around = Around(**{name: tuple(known) for name, known in params.get("around", {}).items()})
+        known = params.get("known", "")
+        found = searcher.search(query, params["k"], known=known, kinds=kinds, vector=vector, around=around)
         return [asdict(snippet) for snippet in found]
 
     def _vector(self, query: str) -> Matrix | None:

@@ -132,6 +132,8 @@ class Ranking:
         self._large = _Segment(())
         self._small: dict[int, _Unit] = {}
         self._small_segment: _Segment | None = None
+        # Of all units and of the small segment's: a query must not count thousands of units.
+        self._postings = self._small_postings = 0
 
     def __len__(self) -> int:
         """The number of pieces."""
@@ -153,14 +155,18 @@ class Ranking:
             raise ValueError("postings of pieces that are not there")
         self._units[unit] = self._small[unit] = _Unit(unit, _tie(key), min(pieces, MAX_PIECES), postings)
         self._small_segment = None
+        self._postings += len(postings)
+        self._small_postings += len(postings)
 
     def remove(self, unit: int) -> None:
         """Count a unit out, if it is there."""
         gone = self._units.pop(unit, None)
         if gone is None:
             return
+        self._postings -= len(gone.postings)
         if self._small.pop(unit, None) is not None:
             self._small_segment = None
+            self._small_postings -= len(gone.postings)
         else:
             self._large.remove(unit, gone.pieces)
 
@@ -185,9 +191,9 @@ class Ranking:
         return [Hit(unit, number, -negative) for negative, _, number, unit in hits[:limit]]
 
     def _segments(self) -> list[_Segment]:
-        small = sum(len(unit.postings) for unit in self._small.values())
-        if small > _SMALL_SHARE * sum(len(unit.postings) for unit in self._units.values()):
+        if self._small_postings > _SMALL_SHARE * self._postings:
             self._large, self._small, self._small_segment = _Segment(tuple(self._units.values())), {}, None
+            self._small_postings = 0
         if self._small and self._small_segment is None:
             self._small_segment = _Segment(tuple(self._small.values()))
         return [self._large] if not self._small or self._small_segment is None else [self._large, self._small_segment]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from goassist_index.around import Around, by_types, of_late
 from goassist_index.chunk import Kind, Piece, outline_of, package_pieces
 from goassist_index.dependencies import dependency_units
 from goassist_index.errors import IndexCorrupt
@@ -46,6 +47,9 @@ _TELLING_CHARS = 4
 # What the two rankings count when they are joined: words, and meaning. Set by the same.
 JOINED = (1.0, 0.5)
 WORDS_ALONE = (1.0, 0.0)
+# What the rankings of a place count beside that of its words: types in play, and files of late. Set by the same.
+TYPES_WEIGHT = 0.5
+RECENT_WEIGHT = 0.5
 # Code is found by the names in it; a model of prose only adds noise (docs/decisions/0009).
 _CODE = re.compile(r"[{}]|:=|==|!=|&&|\|\|")
 _LEAST_PROSE_WORDS = 3
@@ -170,12 +174,14 @@ class Searcher:
         kinds: Sequence[Kind] = (),
         vector: Matrix | None = None,
         weights: tuple[float, float] | None = None,
+        around: Around | None = None,
     ) -> list[Snippet]:
         """At most `k` snippets for `query`, best first: each symbol once, no near-duplicates.
 
         What stands in `known` already (a prompt, the current file) is left out. `kinds` limits what is found. `vector`
         is the query's, from the dense tier (`asked`): what is near it counts too, by `weights` of words and meaning,
-        which are those of `weights_for` unless given.
+        which are those of `weights_for` unless given. `around`: what is known of the place that asks; declarations of
+        its types, who calls what it calls, and what stands in files of late count for more.
         """
         asked = words(query)
         if k <= 0 or not asked:
@@ -184,13 +190,13 @@ class Searcher:
         chosen: list[Snippet] = []
         bags: list[frozenset[str]] = []
         symbols: set[tuple[str, str, str]] = set()
-        for hit, stored in self._found(asked, k, vector, weights or weights_for(query)):
+        for hit, stored in self._found(asked, k, vector, weights or weights_for(query), around or Around()):
             piece = stored.piece
             # A method's file says which of two packages of one folder it is in.
             symbol = (stored.package, piece.package_name, piece.symbol)
             if symbol in symbols or (kinds and piece.kind not in kinds):
                 continue
-            lines = _telling_lines(piece.text)
+            lines = _telling_lines(piece.text) if known_lines else frozenset()
             if lines and len(lines & known_lines) >= _KNOWN_SHARE * len(lines):
                 continue
             bag = frozenset(words(piece.text))
@@ -204,19 +210,21 @@ class Searcher:
         return chosen
 
     def _found(
-        self, asked: Sequence[str], k: int, vector: Matrix | None, weights: tuple[float, float]
+        self, asked: Sequence[str], k: int, vector: Matrix | None, weights: tuple[float, float], around: Around
     ) -> list[tuple[Hit, StoredPiece]]:
         """Pieces that are there still, best first; ties by place, however the index came to be."""
         limit = max(_LEAST_RANKED, k * _SPARE)
         worded = self._weighed(self._ranking.best(asked, limit), factor=_TEST_WEIGHT)
-        if vector is None or self._dense is None or weights == WORDS_ALONE:
+        rankings = [([hit for hit, _ in worded], weights[0])]
+        if vector is not None and self._dense is not None and weights != WORDS_ALONE:
+            meant = self._weighed(self._dense.ranked(vector, limit), less=_TEST_COSINE)
+            rankings.append(([hit for hit, _ in meant], weights[1]))
+        typed, late = by_types(around, self._ranking, self._stored), of_late(around, worded)
+        rankings += [(hits, weight) for hits, weight in ((typed, TYPES_WEIGHT), (late, RECENT_WEIGHT)) if hits]
+        if len(rankings) == 1:
             return worded
-        meant = self._weighed(self._dense.ranked(vector, limit), less=_TEST_COSINE)
-        stored = {(hit.unit, hit.number): piece for hit, piece in (*worded, *meant)}
-        rankings = [
-            ([hit for hit, _ in ranking], weight) for ranking, weight in zip((worded, meant), weights, strict=True)
-        ]
-        return [(hit, stored[hit.unit, hit.number]) for hit in joined(rankings)]
+        placed = ((hit, self._stored(hit)) for hit in joined(rankings))
+        return [(hit, stored) for hit, stored in placed if stored is not None]
 
     def _weighed(self, hits: Sequence[Hit], *, factor: float = 1.0, less: float = 0.0) -> list[tuple[Hit, StoredPiece]]:
         """The pieces of one ranking, best first, those of tests for less than they score."""
@@ -254,5 +262,5 @@ def _snippet(stored: StoredPiece, hit: Hit) -> Snippet:
 
 def _telling_lines(text: str) -> frozenset[str]:
     """The lines of a text without white space around them, short ones such as braces left out."""
-    stripped = (re.sub(r"\s+", " ", line.strip()) for line in text.splitlines())
+    stripped = (" ".join(line.split()) for line in text.splitlines())
     return frozenset(line for line in stripped if len(line) >= _TELLING_CHARS)

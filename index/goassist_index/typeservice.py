@@ -158,9 +158,14 @@ class TypeService:
             return _all_unknown(str(error), len(inserts), began)
         return tuple(decode_verdict(v) for v in result["verdicts"])
 
-    async def facts(self, path: Path, offset: int) -> TypeFacts | None:
-        """What is in play at a byte offset; None when it cannot be said."""
-        return decode_facts(await self._about("facts", path, offset))
+    async def facts(self, path: Path, offset: int, text: str | None = None) -> TypeFacts | None:
+        """What is in play at a byte offset; None when it cannot be said.
+
+        With `text`, which becomes the file's overlay, a package that is not loaded is not waited for.
+        """
+        if text is None:
+            return decode_facts(await self._about("facts", path, offset))
+        return decode_facts(await self._about_text("facts", path, text, offset))
 
     async def members(self, path: Path, offset: int) -> dict[str, Any]:
         """What may follow the dot before a byte offset; see gotypes/facts.go for the keys."""

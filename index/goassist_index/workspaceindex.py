@@ -12,10 +12,11 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from goassist_index.around import Around
 from goassist_index.chunk import Kind
 from goassist_index.errors import IndexUnavailable
 from goassist_index.search import Snippet
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 # How often the indexer is told that somebody types, at most.
 _TYPING_S = 1.0
+# So many files of late count in a search.
+_MOST_RECENT = 8
 
 # progress(files done, files in all, folder)
 Progress = Callable[[int, int, str], None]
@@ -64,6 +67,7 @@ class WorkspaceIndex:
         self._progress: Progress | None = None
         self._buffers: dict[Path, str] = {}
         self._unsent: set[Path] = set()
+        self._recent: dict[Path, None] = {}
         self._closed = False
 
     async def update(self, progress: Progress | None = None, *, anew: bool = False) -> IndexSummary:
@@ -81,12 +85,15 @@ class WorkspaceIndex:
 
     async def saved(self, paths: Sequence[Path]) -> None:
         """Make it agree with these files, which were saved, made or removed, and with their folders."""
+        if len(paths) == 1:  # several at once are what git or a tool does
+            self._touched(paths[0])
         await self._ask("saved", lambda: {"paths": [str(path) for path in paths]})
 
     def set_buffer(self, path: Path, text: str | None) -> None:
         """Have an unsaved text count in place of its file from the next search on; None: the file counts again."""
         if text is not None:
             self._buffers[path] = text
+            self._touched(path)
         elif self._buffers.pop(path, None) is None:
             return
         self._unsent.add(path)
@@ -95,15 +102,29 @@ class WorkspaceIndex:
             self._told_typing_s = now
             self._pipe.tell("typing", {"path": str(path)})
 
-    async def search(self, query: str, k: int, *, known: str = "", kinds: Sequence[Kind] = ()) -> tuple[Snippet, ...]:
-        """At most `k` snippets, best first; see Searcher.search."""
+    def _touched(self, path: Path) -> None:
+        """It is the latest of the files of late; of those only so many are kept."""
+        self._recent.pop(path, None)
+        self._recent[path] = None
+        if len(self._recent) > _MOST_RECENT:
+            del self._recent[next(iter(self._recent))]
+
+    async def search(
+        self, query: str, k: int, *, known: str = "", kinds: Sequence[Kind] = (), around: Around | None = None
+    ) -> tuple[Snippet, ...]:
+        """At most `k` snippets, best first; see Searcher.search. With `around` files of late known here count too."""
         sent: set[Path] = set()
+        place = None
+        if around is not None:
+            paths = (path for path in reversed(self._recent) if path.is_relative_to(self.root))
+            place = replace(around, recent=tuple(path.relative_to(self.root).as_posix() for path in paths))
 
         def params() -> dict[str, Any]:
             sent.update(self._unsent)
             self._unsent.clear()
             buffers = {str(path): self._buffers.get(path) for path in sent}
-            return {"query": query, "k": k, "known": known, "kinds": list(kinds), "buffers": buffers}
+            asked = {"query": query, "k": k, "known": known, "kinds": list(kinds), "buffers": buffers}
+            return asked | ({"around": asdict(place)} if place is not None else {})
 
         try:
             found = await self._ask("search", params)

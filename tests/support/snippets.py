@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from goassist_index.around import Around
 from goassist_index.chunk import Kind
 from goassist_index.errors import IndexUnavailable
 from goassist_index.search import Snippet
@@ -24,9 +25,13 @@ class FakeIndexes:
     def __init__(self, *snippets: Snippet, root: Path | None = Path("/module"), down: bool = False, slow: bool = False):
         self.snippets, self.root, self.down, self.slow = snippets, root, down, slow
         self.queries: list[str] = []
+        self.around = Around()
 
-    async def search(self, path: Path, query: str, k: int, known: str) -> tuple[str, Path, tuple[Snippet, ...]] | None:
+    async def search(
+        self, path: Path, query: str, k: int, known: str, around: Around
+    ) -> tuple[str, Path, tuple[Snippet, ...]] | None:
         self.queries.append(query)
+        self.around = around
         if self.slow:
             await asyncio.Event().wait()
         if self.down:

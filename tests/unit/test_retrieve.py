@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from goassist_index.errors import IndexUnavailable
+from goassist_index.around import Around
+from goassist_index.errors import CheckerUnavailable, IndexUnavailable
+from goassist_index.typefacts import InPlay, TypeFacts
 from goassist_lsp.context import retrieve
 from goassist_lsp.context.retrieve import WorkspaceRetriever, query_of
+from goassist_lsp.types import DocumentSnapshot
 from support.places import in_function, place
 from support.snippets import FakeIndexes, snippet
 
@@ -74,6 +79,40 @@ async def test_an_index_that_fails_is_an_error_and_is_asked_again(trouble: str, 
         await retriever.retrieve(in_function("\t<CURSOR>"), "")
     indexes.down = indexes.slow = False
     assert await retriever.retrieve(in_function("\t<CURSOR>"), "") is not None
+
+
+class FakeTypes:
+    """Has the same in play everywhere; `slow`: never says so, `gone`: cannot be had."""
+
+    def __init__(self, *names: str, standard: str = "", slow: bool = False, gone: bool = False) -> None:
+        told = [InPlay(name, "param", "v", f"type {name} struct {{}}") for name in names]
+        more = [InPlay(standard, "param", "w", "", standard=True)] if standard else []
+        self.facts = TypeFacts("", "", "", tuple(told + more))
+        self.slow, self.gone = slow, gone
+
+    async def in_play(self, snapshot: DocumentSnapshot, offset: int) -> TypeFacts | None:
+        if self.slow:
+            await asyncio.sleep(3600)
+        if self.gone:
+            raise CheckerUnavailable("no Go here")
+        return self.facts
+
+
+async def test_the_index_is_told_what_is_in_play_and_what_is_called_nearby() -> None:
+    indexes = FakeIndexes(snippet("Sum", "func Sum() int {\n}"))
+    types = FakeTypes("Cart[K]", "price.Amount", "Cart[V]", standard="http.Request")
+    await WorkspaceRetriever(indexes, types).retrieve(
+        in_function("\tfirst(n)\n\tif ok := second(n); ok {\n\t\tfunc() {}()\n\t}\n\t<CURSOR>"), ""
+    )
+    assert indexes.around == Around(types=("Cart", "price.Amount"), calls=("second", "first"))
+
+
+@pytest.mark.parametrize("types", [FakeTypes(slow=True), FakeTypes(gone=True)])
+async def test_types_that_are_not_there_in_time_are_done_without(types: FakeTypes) -> None:
+    indexes = FakeIndexes(snippet("Sum", "func Sum() int {\n}"))
+    retriever = WorkspaceRetriever(indexes, types, limit_s=0.01)
+    assert await retriever.retrieve(in_function("\t<CURSOR>"), "") is not None
+    assert indexes.around == Around()
 
 
 def test_the_query_is_the_header_and_the_lines_around_the_cursor() -> None:

@@ -125,7 +125,7 @@ def test_the_whole_task_finds_functions_by_their_comments(tmp_path: Path) -> Non
     root = lay_out(tmp_path / "module", MODULE)
     found = search._asked(root, "clock", 10, 1)
     assert {one.task for one in found} == {"comment", "callee", "tested"}
-    assert [one.ranks for one in found if one.task == "tested"] == [{"words": 1}]
+    assert [one.ranks for one in found if one.task == "tested"] == [{"words": 1, "and its place": 1}]
 
 
 def test_meaning_and_both_rankings_are_asked_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ def test_meaning_and_both_rankings_are_asked_the_same(tmp_path: Path, monkeypatc
     fake = FakeEmbedder()
     found = search._asked(root, "clock", 10, 1, fake)
     asked = fake.asked
-    assert all(set(one.ranks) == {"words", "meaning", "joined", "as served"} for one in found)
+    assert all(set(one.ranks) == {"words", "and its place", "meaning", "joined", "as served"} for one in found)
     assert all(one.ranks["joined"] is not None for one in found)
     assert all(one.ranks["as served"] == one.ranks["joined" if one.task == "comment" else "words"] for one in found)
     figures = search._figures(found, "joined")

@@ -153,6 +153,10 @@ async def test_facts_and_members_speak_of_the_place(service: TypeService, module
     assert (tool.name, tool.role, tool.variable, tool.standard) == ("Tool", "param", "t", False)
     assert "Name string" in tool.declaration
     assert await service.facts(module / "user.go", 0) is None
+    written = "package tools\n\nfunc use(other *Tool) {\n\t\n}\n"
+    facts = await service.facts(module / "user.go", written.index("\t") + 1, written)
+    assert facts is not None
+    assert [one.variable for one in facts.in_play] == ["other"]
     await service.overlay(module / "user.go", "package tools\n\nfunc use(t *Tool) {\n\tt.\n}\n")
     members = await service.members(module / "user.go", len("package tools\n\nfunc use(t *Tool) {\n\tt."))
     assert [m["name"] for m in members["members"]] == ["Name", "Use"]

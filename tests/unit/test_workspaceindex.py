@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from goassist_index import leftovers
+from goassist_index.around import Around
 from goassist_index.embed import WorkerEmbedder
 from goassist_index.errors import IndexUnavailable
 from goassist_index.store import Store, store_folder
@@ -143,6 +144,29 @@ async def test_an_index_that_was_closed_is_not_started_again(index: WorkspaceInd
     await index.aclose()
     with pytest.raises(IndexUnavailable, match="closed"):
         await index.search("cart", 1)
+
+
+ALIKE = "".join(f"-- {n}/{n}.go --\npackage {n}\n\nfunc Same{n.title()}() {{}}\n" for n in ("one", "two"))
+
+
+async def test_a_file_that_is_edited_counts_in_a_search_of_a_place(root: Path, index: WorkspaceIndex) -> None:
+    lay_out(root, ALIKE)
+    await index.update()
+    assert (await index.search("same", 1, around=Around()))[0].path == "one/one.go"
+    index.set_buffer(root / "two/two.go", (root / "two/two.go").read_text())
+    index.set_buffer(root / "two/two.go", None)  # closed: it is of late all the same
+    assert (await index.search("same", 1, around=Around()))[0].path == "two/two.go"
+    assert (await index.search("same", 1))[0].path == "one/one.go"
+
+
+@pytest.mark.parametrize(("saved", "first"), [(["two/two.go"], "two/two.go"), (["two/two.go", "go.mod"], "one/one.go")])
+async def test_a_file_that_is_saved_alone_is_of_late(
+    root: Path, index: WorkspaceIndex, saved: list[str], first: str
+) -> None:
+    lay_out(root, ALIKE)
+    await index.update()
+    await index.saved([root / name for name in saved])
+    assert (await index.search("same", 2, around=Around()))[0].path == first
 
 
 async def test_each_folder_has_its_index_and_each_file_the_nearest(root: Path, tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ class OwnModels:
             await self._indexes.update(lambda message, percent: None)
             self._indexed.update(new)
         self._indexes.document_changed(snapshot.path, snapshot.text)
-        return WorkspaceRetriever(self._indexes, limit_s=_LOADING_LIMIT_S)
+        return WorkspaceRetriever(self._indexes, self._checker, limit_s=_LOADING_LIMIT_S)
 
     def _cpu_s(self) -> float:
         """Processor seconds of this process and of the type services, but not of the judge's compilers."""

@@ -1,11 +1,13 @@
 """`eval search`: how often the index finds the function that somebody looks for, on the code of real modules.
 
-By words; with `--dense` by meaning too, by both rankings joined, and as served: joined for prose, by words for code.
+By words, and with what is known of the place that asks (types in play, calls, the file that is open); with `--dense` by
+meaning too, by both rankings joined, and as served: joined for prose, by words for code.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import hashlib
 import json
 import tempfile
@@ -24,13 +26,15 @@ from goassist_models.evaluate.runs import Run
 from goassist_models.evaluate.searching import TASKS, SearchCase, rank_of, search_cases
 
 if TYPE_CHECKING:
+    from goassist_index.around import Around
     from goassist_index.embed import Embedder
     from goassist_index.search import Searcher
 
-WORDS, MEANING, JOINED, SERVED = "words", "meaning", "joined", "as served"
+WORDS, PLACED, MEANING, JOINED, SERVED = "words", "and its place", "meaning", "joined", "as served"
 # How far down the list a function is looked for: beyond, it counts as not found.
 _DEPTH = 50
 _AT = 5
+_LOADING_LIMIT_S = 180.0
 _ASKED = "asked"
 _COLUMNS = ("task", "ranking", f"recall@{_AT}", "MRR", "recall less words", "cases")
 
@@ -134,26 +138,59 @@ def _asked(directory: Path, module: str, count: int, seed: int, embedder: Embedd
         folder = Path(scratch) / "store" if embedder is None else _kept(module, embedder)
         store = stack.enter_context(Store(folder))
         update_workspace(store, target)
-        options: dict[str, dict[str, Any]] = {WORDS: {}}
+        places = asyncio.run(_places(directory.resolve(), cases))
         if embedder is None:
             searcher = Searcher(store, target)
             searcher.refresh()
-            return [_found(case, searcher, options) for case in cases]
+            pairs = zip(cases, places, strict=True)
+            return [_found(case, searcher, {WORDS: {}, PLACED: {"around": around}}) for case, around in pairs]
         tier = DenseTier(store, embedder)
         stack.callback(tier.close)
         searcher = Searcher(store, target, dense=tier)
         searcher.refresh()
         tier.refine()
         found = []
-        for case in cases:
+        for case, around in zip(cases, places, strict=True):
             vector = tier.asked(case.query).result()
-            options |= {
+            options: dict[str, dict[str, Any]] = {
+                WORDS: {},
+                PLACED: {"around": around},
                 MEANING: {"vector": vector, "weights": (0.0, 1.0)},
                 JOINED: {"vector": vector, "weights": weights},
                 SERVED: {"vector": vector},
             }
             found.append(_found(case, searcher, options))
         return found
+
+
+async def _places(root: Path, cases: Sequence[SearchCase]) -> list[Around]:
+    """What is known where each of the cases asks: as the server would tell it while one writes there."""
+    from goassist_index.around import Around
+    from goassist_lsp.check.typecheck import TypeChecker
+    from goassist_lsp.context.cursor import context_at
+    from goassist_lsp.context.retrieve import calls_before, types_in_play
+    from goassist_lsp.types import DocumentSnapshot
+
+    checker = TypeChecker(loading_limit_s=_LOADING_LIMIT_S)
+    found = []
+    try:
+        await checker.set_folders([root])
+        for case in cases:
+            recent = (case.path,) if case.path else ()
+            if case.offset < 0:
+                found.append(Around(recent=recent))
+                continue
+            path = root / case.path
+            snapshot = DocumentSnapshot(path.as_uri(), path, 1, case.written)
+            offset = len(case.written.encode()[: case.offset].decode("utf-8", "replace"))
+            await checker.check(snapshot, offset, offset, ("",))  # has the package loaded
+            facts = await checker.in_play(snapshot, offset)
+            await checker.document_closed(path)
+            calls = calls_before(context_at(snapshot, offset))
+            found.append(Around(types_in_play(facts), calls, recent))
+    finally:
+        await checker.close()
+    return found
 
 
 def _kept(module: str, embedder: Embedder) -> Path:

@@ -30,7 +30,11 @@ _LINES_BEFORE_CALL = 10
 
 @dataclass(frozen=True, slots=True)
 class SearchCase:
-    """`query` should find the function `symbol` of the package `package`; `known` is text that is no finding."""
+    """`query` should find the function `symbol` of the package `package`; `known` is text that is no finding.
+
+    `path` (from the module's directory, with slashes) is the file that somebody asks from, "" for nowhere; `written` is
+    that file's text with the function ending at the place where they ask, byte `offset` (-1: at no place of it).
+    """
 
     task: str
     module: str
@@ -38,6 +42,9 @@ class SearchCase:
     package: str
     symbol: str
     known: str = ""
+    path: str = ""
+    written: str = ""
+    offset: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +138,18 @@ def _callee_case(module: str, function: _Function, unique: dict[str, _Function])
             continue  # it says the name itself
         lines = before.splitlines()
         query = "\n".join((*lines[:1], *lines[1:][-_LINES_BEFORE_CALL:]))
-        return SearchCase("callee", module, query, target.package, target.symbol, known=function.text)
+        written = function.source[: named.start_byte] + b"\n}" + function.source[function.node.end_byte :]
+        return SearchCase(
+            "callee",
+            module,
+            query,
+            target.package,
+            target.symbol,
+            known=function.text,
+            path=function.path,
+            written=written.decode("utf-8", "replace"),
+            offset=named.start_byte,
+        )
     return None
 
 
@@ -147,7 +165,8 @@ def _tested_case(module: str, function: _Function, functions: Sequence[_Function
     ]
     if len(tested) != 1:
         return None
-    return SearchCase("tested", module, function.text, package, tested[0].symbol, known=function.text)
+    text = function.text
+    return SearchCase("tested", module, text, package, tested[0].symbol, known=text, path=function.path)
 
 
 def _copy_without(root: Path, target: Path, commented: Sequence[_Function]) -> None:
