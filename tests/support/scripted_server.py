@@ -3,7 +3,7 @@
 A line of the prompt such as `//fake {"say": ["a + b"]}` directs the answers:
   say       texts, the one of that number for each answer; the last one for all further ones
   token_s   seconds between tokens (a word, blanks, or another character)
-  endless   true: "x" again and again until it is cancelled, or has max_tokens
+  endless   true: behind what it says "x" again and again until it is cancelled, or has max_tokens
   fail      message of a ModelError
   crash     message of an exception that nobody foresaw
 What the engine does is told on standard error: `engine: begun`, `engine: cancelled after N`, `engine: done`.
@@ -88,11 +88,11 @@ def _asked(shown: str) -> dict[str, Any]:
 
 
 def _said(asked: dict[str, Any], number: int) -> Iterator[str]:
-    if asked.get("endless"):
-        while True:
-            yield "x"
-    say = asked.get("say", ["nothing was scripted"])
+    endless = asked.get("endless", False)
+    say = asked.get("say", [""] if endless else ["nothing was scripted"])
     yield from _TOKEN.findall(say[min(number, len(say) - 1)])
+    while endless:
+        yield "x"
 
 
 async def _engine(args: argparse.Namespace, settings: Settings) -> tuple[Any, ...]:
