@@ -19,9 +19,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from goassist_index.embed import FakeEmbedder
 from goassist_index.errors import ModelError, PromptTooLong
 from goassist_lsp import cli, verification
 from goassist_lsp.cli import serve
+from goassist_lsp.http.embedding import Embeddings
 from goassist_lsp.settings import Settings
 from goassist_models.chat import CHATML, ChatTemplate
 from goassist_models.engine import CancelToken, EngineSpeed, FinishReason, GenerateRequest, Generation
@@ -95,11 +97,16 @@ def _said(asked: dict[str, Any], number: int) -> Iterator[str]:
         yield "x"
 
 
+def _embeddings(args: argparse.Namespace, engine: ScriptedEngine) -> Embeddings | None:
+    return Embeddings(FakeEmbedder(), "fake", engine.count_tokens) if args.embeddings is not None else None
+
+
 async def _engine(args: argparse.Namespace, settings: Settings) -> tuple[Any, ...]:
     return ScriptedEngine(), TOKENS, ChatTemplate(CHATML)
 
 
 if __name__ == "__main__":
     serve._engine = _engine  # type: ignore[assignment]
+    serve._embeddings = _embeddings  # type: ignore[assignment]
     verification.POINTS_LIMIT_S = 60.0  # a busy machine is no reason to go without accept points here
     sys.exit(cli.main(["serve", *sys.argv[1:]]))
