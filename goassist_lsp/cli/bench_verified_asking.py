@@ -17,7 +17,7 @@ from typing import Any
 from goassist_index.cachedir import cache_dir
 from goassist_index.gotools import build_overlay
 from goassist_lsp.cli.bench_report import chosen_modules, open_module, progress
-from goassist_lsp.cli.bench_serve import served
+from goassist_lsp.cli.bench_serve_load import served
 from goassist_models import registry
 from goassist_models.evaluate import humaneval, visible
 from goassist_models.evaluate.example import Case
