@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -65,10 +66,12 @@ def run(args: argparse.Namespace) -> int:
     def keep(part: str, judged: Judged) -> None:
         the_run.append_line(part, json.dumps(_CONVERTER.unstructure(judged), ensure_ascii=False))
 
-    left = [(part, one) for one in problems for part in parts if one.name not in done[part]]
-    if left:
-        asyncio.run(problems_asked(left, args.model, args.attempts, until_s, keep))
     missing = asyncio.run(holes_asked(args, frozenset(done[HOLES]), until_s, keep)) if args.holes else 0
+    # In an order of chance: what a run has come to before its end is a sample of all.
+    random.Random(args.seed).shuffle(problems)
+    left = [(part, one) for one in problems for part in parts if one.name not in done[part]]
+    if left and time.monotonic() < until_s:
+        asyncio.run(problems_asked(left, args.model, args.attempts, until_s, keep))
     found = {part: _done(the_run, part) for part in (CHECKED, TESTED, HOLES)}
     missing += sum(one.name not in found[part] for part, one in left)
     return report(args, found, missing)

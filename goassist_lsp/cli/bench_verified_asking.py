@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,7 @@ async def problems_asked(
             client = await stack.enter_async_context(httpx2.AsyncClient(timeout=2 * _ANSWER_LIMIT_S, trust_env=False))
             status = stack.enter_context(progress.status(""))
             gate, left = asyncio.Semaphore(_SLOTS), len(wanted)
+            judge = _ProblemJudge(root, module)
 
             async def ask(part: str, problem: Problem) -> None:
                 nonlocal left
@@ -89,7 +90,7 @@ async def problems_asked(
                     if time.monotonic() < until_s:
                         body = problem_request(part, problem, attempts)
                         judged, answer = await _asked(client, url, problem.name, body)
-                        keep(part, await asyncio.to_thread(_judged_problem, problem, judged, answer, root, module))
+                        keep(part, await asyncio.to_thread(judge.judged, problem, judged, answer))
                         left -= 1
                         status.update(f"{left} of {len(wanted)} to ask about")
 
@@ -146,16 +147,26 @@ async def _asked(client: Any, url: str, name: str, body: dict[str, Any]) -> tupl
     return judged, whole
 
 
-def _judged_problem(problem: Problem, judged: Judged, whole: bytes, root: Path, module: Path) -> Judged:
-    if not judged.text:
-        return replace(judged, hidden="silent")
-    built = build_overlay(root, f"./{problem.slug}", {root / problem.slug / "a.go": whole})
-    complaints = [line for line in built.output.splitlines() if ".go:" in line] or [built.output.strip()]
-    # The benchmark's own imports are those that it finds used: answers are judged on what they do.
-    judgement = humaneval.verdict(problem, humaneval.body_with(judged.text), module)
-    return replace(
-        judged, compiles=built.ok, complaint="" if built.ok else complaints[0][:_WORDS], hidden=judgement.verdict
-    )
+@dataclass(frozen=True, slots=True)
+class _ProblemJudge:
+    """Compiles answers in the workspace at `root`, and runs the hidden tests in `module`, once for each text."""
+
+    root: Path
+    module: Path
+    known: dict[bytes, tuple[str, str]] = field(default_factory=dict)
+
+    def judged(self, problem: Problem, judged: Judged, whole: bytes) -> Judged:
+        """With what the judges say. Raises GoassistError when one breaks down."""
+        if not judged.text:
+            return replace(judged, hidden="silent")
+        if whole not in self.known:
+            built = build_overlay(self.root, f"./{problem.slug}", {self.root / problem.slug / "a.go": whole})
+            complaints = [line for line in built.output.splitlines() if ".go:" in line] or [built.output.strip()]
+            # The benchmark's own imports are those that it finds used: answers are judged on what they do.
+            judgement = humaneval.verdict(problem, humaneval.body_with(judged.text), self.module)
+            self.known[whole] = ("" if built.ok else complaints[0][:_WORDS] or "no word", judgement.verdict)
+        complaint, hidden = self.known[whole]
+        return replace(judged, compiles=not complaint, complaint=complaint, hidden=hidden)
 
 
 async def holes_asked(args: argparse.Namespace, done: frozenset[str], until_s: float, keep: Keep) -> int:
