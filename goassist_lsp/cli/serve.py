@@ -15,6 +15,7 @@ from goassist_index.errors import ConfigError
 from goassist_lsp.settings import Options, Settings, resolve
 
 if TYPE_CHECKING:
+    from goassist_lsp.http.embedding import Embeddings
     from goassist_lsp.http.service import Service
     from goassist_lsp.http.trials import Trials
     from goassist_models.chat import ChatTemplate
@@ -55,6 +56,13 @@ def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     model.add_argument("--slots", type=int, default=4, metavar="N", help="answers in one batch, in process (default 4)")
     model.add_argument(
         "--context", type=int, default=8192, metavar="N", help="tokens of all slots together (default 8192)"
+    )
+    model.add_argument(
+        "--embeddings",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="make embeddings here, by this model of the registry (default: its default; needs [embed])",
     )
     limits = verb.add_argument_group("limits")
     limits.add_argument("--queue", type=int, default=64, metavar="N", help="requests that may wait (default 64)")
@@ -100,16 +108,7 @@ def _hold_to_sense(args: argparse.Namespace) -> None:
             path=f"--host {args.host}",
             cure="Make a key with --keys FILE --new-key NAME, or leave --host out",
         )
-    for name in (
-        "slots",
-        "context",
-        "max_tokens",
-        "max_body",
-        "timeout",
-        "stop_timeout",
-        "test_timeout",
-        "backend_at_once",
-    ):
+    for name in _ABOVE_ZERO:
         if getattr(args, name) <= 0:
             raise ConfigError("it must be above 0", path=f"--{name.replace('_', '-')}")
     if args.queue < 0:
@@ -152,6 +151,8 @@ async def _service(args: argparse.Namespace) -> Service:
     trials = _trials(args)
     engine, tokens, template = await _engine(args, settings)
     remote = engine if isinstance(engine, OpenAIEngine) else None
+    embeddings = _embeddings(args, engine)
+    embedded_by = embeddings or remote
     # While some are checked others can generate: so more are let in than the batch holds.
     at_once = args.backend_at_once if args.backend else 2 * args.slots
     service = Service(
@@ -166,7 +167,8 @@ async def _service(args: argparse.Namespace) -> Service:
         tokens=tokens,
         log_prompts=args.log_prompts,
         probe=remote.reach if remote is not None else None,
-        embed=remote.embed if remote is not None else None,
+        embed=embedded_by.embed if embedded_by is not None else None,
+        embeddings=embeddings,
     )
     service.hosts |= {args.host.lower()}
     return service
@@ -194,6 +196,17 @@ def _trials(args: argparse.Namespace) -> Trials | None:
             cure="Install bubblewrap, allow user namespaces, or say --allow-tests unconfined",
         )
     return Trials.allowed(args.test_timeout)
+
+
+def _embeddings(args: argparse.Namespace, engine: Engine) -> Embeddings | None:
+    """What makes embeddings here, where that is asked for. Raises ConfigError and ModelError for what is missing."""
+    from goassist_lsp.http.embedding import Embeddings
+    from goassist_lsp.meaning import embedder
+
+    if args.embeddings is None:
+        return None
+    made = embedder(args.embeddings or None)
+    return Embeddings(made, made.name, engine.count_tokens)
 
 
 async def _engine(args: argparse.Namespace, settings: Settings) -> tuple[Engine, InfillTokens, ChatTemplate | None]:

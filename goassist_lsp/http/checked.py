@@ -107,9 +107,12 @@ class AllowedImports:
 
 def pipeline_for(asked: GoParameters, engine: Engine, checker: Checker, settings: Settings) -> CompletionPipeline:
     """The pipeline with a request's parameters."""
-    if asked.import_paths is not None:
-        checker = AllowedImports(checker, frozenset(asked.import_paths))
-    return CompletionPipeline(SampledEngine(engine, asked), checker, settings)
+    return CompletionPipeline(SampledEngine(engine, asked), checker_for(asked, checker), settings)
+
+
+def checker_for(asked: GoParameters, checker: Checker) -> Checker:
+    """The checker with a request's parameters."""
+    return checker if asked.import_paths is None else AllowedImports(checker, frozenset(asked.import_paths))
 
 
 async def checked(
@@ -124,8 +127,8 @@ async def checked(
         yield piece
 
 
-def told(completion: Completion, place: Place, first: int) -> Iterator[Piece]:
-    """A completion as pieces."""
+def told(completion: Completion, place: Place, first: int, sent: int = 0) -> Iterator[Piece]:
+    """A completion as pieces, of whose first candidate so many code points have been `sent` already."""
     if not completion.candidates:
         yield Piece(
             first,
@@ -136,10 +139,11 @@ def told(completion: Completion, place: Place, first: int) -> Iterator[Piece]:
             completion_tokens=completion.generated_tokens,
         )
     for number, candidate in enumerate(completion.candidates):
-        begun = 0
+        begun = 0 if number else sent
         for point in candidate.accept_points[:-1]:
-            yield Piece(first + number, candidate.insert_text[begun:point])
-            begun = point
+            if point > begun:
+                yield Piece(first + number, candidate.insert_text[begun:point])
+                begun = point
         yield Piece(
             first + number,
             candidate.insert_text[begun:],

@@ -160,7 +160,10 @@ class ChatRequest(GoParameters):
     """`POST /v1/chat/completions`."""
 
     messages: list[Message] = field(metadata=about("The turns so far, oldest first.", most=MOST_MESSAGES))
-    max_tokens: int = field(default=1024, metadata=about("Longest answer in tokens.", low=1, high=MOST_TOKENS))
+    max_tokens: int = field(
+        default=1024,
+        metadata=about("Longest answer in tokens; -1, as of llama.cpp: what is allowed.", low=-1, high=MOST_TOKENS),
+    )
     max_completion_tokens: int | None = field(
         default=None, metadata=about("The newer name of `max_tokens`.", low=1, high=MOST_TOKENS)
     )

@@ -16,6 +16,7 @@ from goassist_lsp.check.typecheck import TypeChecker
 from goassist_lsp.cli.position import offset_of_byte
 from goassist_lsp.http.admission import Admission
 from goassist_lsp.http.checked import Place
+from goassist_lsp.http.embedding import Embeddings
 from goassist_lsp.http.errors import ApiError
 from goassist_lsp.http.isolated import IsolatedChecker
 from goassist_lsp.http.keys import Keys
@@ -67,6 +68,8 @@ class Service:
     probe: Callable[[], Awaitable[None]] | None = None
     # Hands a request for embeddings on to where they are made. Raises ModelError.
     embed: Callable[[dict[str, Any]], Awaitable[Any]] | None = None
+    # Embeddings that are made here, to be closed with the rest.
+    embeddings: Embeddings | None = None
     # Names that this server may be called by where it has no keys; nothing else is answered then.
     hosts: frozenset[str] = frozenset({"localhost", "127.0.0.1", "::1"})
     # Set when a server that stops waits no longer for what is under way.
@@ -98,6 +101,8 @@ class Service:
             await self._indexes.close()
         if self._types is not None:
             await self._types.close()
+        if self.embeddings is not None:
+            await self.embeddings.close()
         await self.engine.close()
         self.scratch.close()
 

@@ -23,7 +23,8 @@ from goassist_lsp.http.pieces import TestRun
 from goassist_models.evaluate.sandbox import Limits, Outcome, run
 
 _BINARY = "goassist.test"
-_COMPILE = ("test", "-c", "-vet=off", "-o", _BINARY, ".")
+# Nobody debugs what is run once: half of the linking is left out.
+_COMPILE = ("test", "-c", "-vet=off", "-ldflags=-s -w", "-o", _BINARY, ".")
 # GOENV: the user's own settings may name a tool to run instead of the compiler.
 _CLOSED = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOENV": "off", "GOPROXY": "off", "GOSUMDB": "off"}
 _COMPILING_LIMIT_S = 120.0
@@ -59,7 +60,7 @@ class Trials:
 
 
 def _tried(root: Path, path: Path, text: str, pattern: str, limits: Limits) -> TestRun:
-    _hold_inside(root)
+    _hold_inside(root, path.parent)
     within = path.parent.relative_to(root)
     with tempfile.TemporaryDirectory(prefix="goassist-trial-") as scratch:
         copy = Path(scratch) / "copy"
@@ -91,23 +92,34 @@ def _shortened(output: str, copy: Path) -> str:
     return output.replace(f"{copy}{os.sep}", "").strip()[:_DETAIL_CHARS]
 
 
-def _hold_inside(root: Path) -> None:
-    """Raises ApiError where go.mod or go.work has code from elsewhere on this machine compiled in."""
-    for name, verb in (("go.mod", "mod"), ("go.work", "work")):
-        if not (root / name).is_file():
-            continue
-        read = run_go([verb, "edit", "-json", name], root, timeout_s=_COMPILING_LIMIT_S, environment=_CLOSED)
-        try:
-            told = json.loads(read.stdout)
-        except ValueError:
-            raise ApiError(400, f"{name} cannot be read: {read.output.strip()[:200]}", param="workspace") from None
-        replaced = [entry["New"] for entry in told.get("Replace") or ()]
-        used = [entry.get("DiskPath", "") for entry in told.get("Use") or ()]
-        paths = [new["Path"] for new in replaced if not new.get("Version")] + used
-        outside = [path for path in paths if not (root / path).resolve().is_relative_to(root)]
-        if outside:
-            said = f"{name} leads out of the workspace ({outside[0]}): its tests are not run"
+def _hold_inside(root: Path, package: Path) -> None:
+    """Raises ApiError where a go.mod or go.work that counts for `package` has code from elsewhere compiled in.
+
+    Those are the nearest above it, and the modules that a go.work names; all above it are looked at.
+    """
+    above = [place for place in (package, *package.parents) if place.is_relative_to(root)]
+    used = [path for place in above for path in _held(root, place / "go.work", "work")]
+    for place in dict.fromkeys((*above, *used)):
+        _held(root, place / "go.mod", "mod")
+
+
+def _held(root: Path, file: Path, verb: str) -> list[Path]:
+    """Directories that a go.work uses. Raises ApiError where the file names any outside of the workspace."""
+    if not file.is_file():
+        return []
+    name = file.relative_to(root)
+    read = run_go([verb, "edit", "-json", file.name], file.parent, timeout_s=_COMPILING_LIMIT_S, environment=_CLOSED)
+    try:
+        told = json.loads(read.stdout)
+    except ValueError:
+        raise ApiError(400, f"{name} cannot be read: {read.output.strip()[:200]}", param="workspace") from None
+    replaced = [entry["New"] for entry in told.get("Replace") or ()]
+    used = [entry.get("DiskPath", "") for entry in told.get("Use") or ()]
+    for path in [new["Path"] for new in replaced if not new.get("Version")] + used:
+        if not (file.parent / path).resolve().is_relative_to(root):
+            said = f"{name} leads out of the workspace ({path}): its tests are not run"
             raise ApiError(400, said, code="outside_workspace", param="workspace")
+    return [(file.parent / path).resolve() for path in used]
 
 
 def _copy(root: Path, to: Path) -> None:

@@ -109,6 +109,7 @@ class WorkerEmbedder:
 
     def __init__(self, model: EmbeddingModel) -> None:
         self._model = model
+        self.name = model.name
         self.space = f"{model.name}-{model.max_tokens}-{EMBEDDING_VERSION}"
         self.dimensions = model.dimensions
         self._worker: subprocess.Popen[bytes] | None = None

@@ -154,6 +154,53 @@ def test_stopping_server_tells_those_for_whom_it_cannot_wait() -> None:
         assert '"code":"stopping"' in streamed.result().text
 
 
+def test_server_stopped_under_load_answers_or_says_why_not() -> None:
+    """Plain, streamed and checked requests, more than there is room for, from clients that ask again and again."""
+    checked = 'package main\n\nfunc f() {\n\t//fake {"say": ["_ = 1"], "token_s": 0.02}\n\t'
+    kinds: list[tuple[str, dict[str, Any]]] = [
+        ('//fake {"say": ["a b c d"], "token_s": 0.02}', {}),
+        ('//fake {"say": ["a b c d"], "token_s": 0.02}', {"stream": True}),
+        (checked, {"suffix": "\n}\n", "compile_check": True}),
+        (checked, {"suffix": "\n}\n", "compile_check": True, "stream": True}),
+        (ENDLESS, {"stream": True}),
+    ]
+    found: list[str] = []
+    with serving("--slots", "2", "--queue", "6", "--stop-timeout", "0.5") as server:
+
+        def ask(number: int) -> None:
+            while True:
+                prompt, more = kinds[number % len(kinds)]
+                try:
+                    response = post(server, prompt, **more)
+                except httpx2.ConnectError:
+                    return  # nobody listens any more
+                found.append(_outcome(response))
+
+        with ThreadPoolExecutor(16) as threads:
+            asking = [threads.submit(ask, number) for number in range(16)]
+            deadline_s = time.monotonic() + 60
+            while found.count("answer") < 20 and time.monotonic() < deadline_s:
+                time.sleep(0.01)
+            children = psutil.Process(server.process.pid).children(recursive=True)
+            assert server.stop() == 0
+            for one in asking:
+                one.result()
+        assert psutil.wait_procs(children, timeout=30)[1] == []
+    assert found.count("answer") >= 20
+    assert set(found) <= {"answer", "429 queue_full", "503 stopping", "stream: stopping"}, set(found)
+    assert "stream: stopping" in found
+
+
+def _outcome(response: httpx2.Response) -> str:
+    if response.status_code != 200:
+        return f"{response.status_code} {response.json()['error']['code']}"
+    if not response.headers["content-type"].startswith("text/event-stream"):
+        return "answer" if response.json()["choices"][0]["text"] else "no text"
+    if "data: [DONE]" in response.text:
+        return "answer"
+    return "stream: " + ("stopping" if '"code":"stopping"' in response.text else "cut off")
+
+
 def test_stopped_server_leaves_no_process() -> None:
     with serving() as server:
         post(server, 'package main\n\nfunc f() {\n\t//fake {"say": ["_ = 1"]}\n\t', suffix="\n}\n", compile_check=True)

@@ -36,18 +36,26 @@ def root(tmp_path_factory: pytest.TempPathFactory, outside: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def replaced(tmp_path_factory: pytest.TempPathFactory, outside: Path) -> Path:
-    """A workspace whose go.mod has a module from elsewhere compiled in."""
-    made = lay_out(tmp_path_factory.mktemp("serve") / "replaced", WORKSPACE)
-    with (made / "go.mod").open("a") as stream:
-        stream.write(f"\nrequire example.com/lib v0.0.0\n\nreplace example.com/lib => {outside / 'lib'}\n")
+def leading_out(tmp_path_factory: pytest.TempPathFactory, outside: Path) -> Path:
+    """A workspace with ways to have a module from elsewhere compiled in, each in a directory of its own."""
+    made = lay_out(tmp_path_factory.mktemp("serve") / "leading_out", WORKSPACE)
+    plain = (made / "go.mod").read_text()
+    replaced = f"{plain}\nrequire example.com/lib v0.0.0\n\nreplace example.com/lib => {outside / 'lib'}\n"
+    for directory in ("module", "module/package", "worked/inner", "used", "used/by"):
+        (made / directory).mkdir(parents=True)
+        for name in ("sum.go", "twice.go", "sum_test.go"):
+            (made / directory / name).write_text((made / name).read_text())
+        if directory != "module/package":
+            (made / directory / "go.mod").write_text(replaced if directory in ("module", "used/by") else plain)
+    (made / "worked" / "go.work").write_text(f"go 1.23\n\nuse (\n\t./inner\n\t{outside / 'lib'}\n)\n")
+    (made / "used" / "go.work").write_text("go 1.23\n\nuse (\n\t.\n\t./by\n)\n")
     return made
 
 
 @pytest.fixture(scope="module")
-def server(root: Path, replaced: Path) -> Iterator[Server]:
+def server(root: Path, leading_out: Path) -> Iterator[Server]:
     kind = "sandboxed" if namespaces() != "none" else "unconfined"
-    workspaces = ("--workspace", str(root), "--workspace", f"other={replaced}")
+    workspaces = ("--workspace", str(root), "--workspace", f"other={leading_out}")
     with serving(*workspaces, "--allow-tests", kind, "--test-timeout", "3") as started:
         host = started.url.removeprefix("http://")
         test = root / "sum_test.go"
@@ -118,10 +126,15 @@ def test_escapes_are_refused_and_the_server_lives(client: OpenAI, root: Path, te
     assert left == [], "somebody goes on after the tests' end"
 
 
-def test_modules_from_elsewhere_on_the_machine_are_not_compiled_in(client: OpenAI, replaced: Path) -> None:
-    before, _, after = (replaced / "sum.go").read_text().partition("HOLE")
+@pytest.mark.parametrize("directory", ["module", "module/package", "worked/inner", "used"])
+def test_modules_from_elsewhere_on_the_machine_are_not_compiled_in(
+    client: OpenAI, leading_out: Path, directory: str
+) -> None:
+    before, _, after = (leading_out / "sum.go").read_text().partition("HOLE")
     with pytest.raises(openai.BadRequestError, match="leads out of the workspace") as refused:
-        one(client, before, after, "return a + b", workspace="other", file="sum.go", test_pattern="TestAdd")
+        one(
+            client, before, after, "return a + b", workspace="other", file=f"{directory}/sum.go", test_pattern="TestAdd"
+        )
     assert SECRET not in str(refused.value.body)
 
 

@@ -3,7 +3,7 @@
 A line of the prompt such as `//fake {"say": ["a + b"]}` directs the answers:
   say       texts, the one of that number for each answer; the last one for all further ones
   token_s   seconds between tokens (a word, blanks, or another character)
-  endless   true: "x" again and again until it is cancelled, or has max_tokens
+  endless   true: behind what it says "x" again and again until it is cancelled, or has max_tokens
   fail      message of a ModelError
   crash     message of an exception that nobody foresaw
 What the engine does is told on standard error: `engine: begun`, `engine: cancelled after N`, `engine: done`.
@@ -19,9 +19,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from goassist_index.embed import FakeEmbedder
 from goassist_index.errors import ModelError, PromptTooLong
 from goassist_lsp import cli, verification
 from goassist_lsp.cli import serve
+from goassist_lsp.http.embedding import Embeddings
 from goassist_lsp.settings import Settings
 from goassist_models.chat import CHATML, ChatTemplate
 from goassist_models.engine import CancelToken, EngineSpeed, FinishReason, GenerateRequest, Generation
@@ -88,11 +90,15 @@ def _asked(shown: str) -> dict[str, Any]:
 
 
 def _said(asked: dict[str, Any], number: int) -> Iterator[str]:
-    if asked.get("endless"):
-        while True:
-            yield "x"
-    say = asked.get("say", ["nothing was scripted"])
+    endless = asked.get("endless", False)
+    say = asked.get("say", [""] if endless else ["nothing was scripted"])
     yield from _TOKEN.findall(say[min(number, len(say) - 1)])
+    while endless:
+        yield "x"
+
+
+def _embeddings(args: argparse.Namespace, engine: ScriptedEngine) -> Embeddings | None:
+    return Embeddings(FakeEmbedder(), "fake", engine.count_tokens) if args.embeddings is not None else None
 
 
 async def _engine(args: argparse.Namespace, settings: Settings) -> tuple[Any, ...]:
@@ -101,5 +107,6 @@ async def _engine(args: argparse.Namespace, settings: Settings) -> tuple[Any, ..
 
 if __name__ == "__main__":
     serve._engine = _engine  # type: ignore[assignment]
+    serve._embeddings = _embeddings  # type: ignore[assignment]
     verification.POINTS_LIMIT_S = 60.0  # a busy machine is no reason to go without accept points here
     sys.exit(cli.main(["serve", *sys.argv[1:]]))

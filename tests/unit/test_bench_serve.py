@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
+from goassist_index.errors import GoassistError
+from goassist_lsp import cli
 from goassist_lsp.cli import bench_serve
-from goassist_lsp.cli.bench_serve import CHECKED, OURS, Target, loaded, served
+from goassist_lsp.cli.bench_serve import CHECKED, OURS, PEER
+from goassist_lsp.cli.bench_serve_load import Tally, Target, loaded, served
 from support.serving import SCRIPTED
 
 # The first is answered; the second's model fails; the third does not type-check.
@@ -35,22 +40,48 @@ async def test_answers_errors_and_verdicts_are_told_apart() -> None:
     assert "status 502" in figures["first_error"]
     assert figures["tokens_per_s"] > 0
     assert 0 < figures["first_p50_ms"] <= figures["whole_p95_ms"]
-    assert figures["memory_after_mib"] > 0
+    assert 0 < figures["memory_after_mib"] <= figures["memory_most_mib"]
+    assert figures["cpu_s_per_100_tokens"] > 0
+    assert len(tally.memory_mib) > 5
 
 
 async def test_server_that_does_not_start_is_an_error() -> None:
-    with pytest.raises(bench_serve.GoassistError, match="no such directory"):
+    with pytest.raises(GoassistError, match="no such directory"):
         async with served([*SCRIPTED, "--workspace", "nowhere"]):
             pass
 
 
-def test_json_has_every_run(capsys: pytest.CaptureFixture[str]) -> None:
-    row = {OURS: bench_serve.Tally(2.0, [10.0, 20.0], [30.0, 40.0], 50).figures()}
-    args = argparse.Namespace(json=True, plot=None, slots=4, seconds=2.0)
-    bench_serve.report(args, {1: row})
-    told = json.loads(capsys.readouterr().out)
-    assert told["clients"]["1"][OURS]["tokens_per_s"] == 25.0
-    assert told["clients"]["1"][OURS]["first_p95_ms"] == 20.0
-    args.json = False
-    bench_serve.report(args, {1: row})
-    assert "25.0" in capsys.readouterr().out
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def targets(args: argparse.Namespace, names: set[str], stack: AsyncExitStack) -> AsyncIterator[Target]:
+        url, pid = await stack.enter_async_context(served([*SCRIPTED, "--queue", "64"]))
+        yield Target(PEER, f"{url}/v1", pid, {})
+        yield Target(OURS, f"{url}/v1", pid, {})
+        yield Target(CHECKED, f"{url}/v1", pid, {"compile_check": True})
+
+    monkeypatch.setattr(bench_serve, "_targets", targets)
+
+
+@pytest.mark.usefixtures("scripted")
+def test_run_goes_on_with_the_phases_that_are_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["bench", "serve", "--clients", "1,3", "--seconds", "0.3", "--out", str(tmp_path / "run")]
+    picture = tmp_path / "load.png"
+    assert cli.main([*arguments, "--phases", "2", "--json"]) == 1
+    first = json.loads(capsys.readouterr().out)["clients"]
+    assert [list(row) for row in first.values()] == [[PEER, OURS]]
+    assert cli.main([*arguments, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["clients"]
+    assert [list(row) for row in told.values()] == [[PEER, OURS, CHECKED]] * 2
+    assert told["1"][OURS] == first["1"][OURS]
+    assert cli.main([*arguments, "--plot", str(picture)]) == 0
+    assert "of llama-server's" in capsys.readouterr().out
+    assert picture.stat().st_size > 1000
+
+
+def test_share_is_of_the_peer_at_the_same_number_of_clients(capsys: pytest.CaptureFixture[str]) -> None:
+    ours = Tally(2.0, [10.0, 20.0], [30.0, 40.0], 50, cpu_s=1.0, memory_mib=[5.0, 6.0]).figures()
+    peers = Tally(2.0, [10.0], [30.0], 100, memory_mib=[5.0]).figures()
+    args = argparse.Namespace(json=False, plot=None, slots=4, seconds=2.0)
+    bench_serve.report(args, {1: {PEER: peers, OURS: ours}})
+    assert "50%" in capsys.readouterr().out
+    assert (ours["tokens_per_s"], ours["first_p95_ms"], ours["cpu_s_per_100_tokens"]) == (25.0, 20.0, 2.0)

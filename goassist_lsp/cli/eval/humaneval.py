@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hashlib
-import random
 import tempfile
 import time
 import zlib
@@ -98,10 +97,7 @@ def run(args: argparse.Namespace) -> int:
     if args.samples < 0 or args.temperature <= 0:
         raise ConfigError("--samples must not be negative, --temperature must be above 0")
     path = humaneval.data_file(args.data)
-    problems = list(humaneval.read_problems(path))
-    if args.limit is not None and args.limit < len(problems):
-        chosen = set(random.Random(args.seed).sample(range(len(problems)), max(args.limit, 0)))
-        problems = [problem for number, problem in enumerate(problems) if number in chosen]
+    problems = humaneval.chosen(humaneval.read_problems(path), args.limit, args.seed)
     arguments = {
         "data": f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}",
         "samples": args.samples,

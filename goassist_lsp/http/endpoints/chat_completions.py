@@ -46,6 +46,8 @@ def _hold_to_sense(asked: ChatRequest, service: Service) -> None:
     for name in ("test_pattern", "offset"):
         if getattr(asked, name) is not None:
             raise ApiError(400, f"`{name}` is for completions", param=name)
+    if asked.max_tokens == 0:
+        raise ApiError(400, "max_tokens: an answer has at least one", code="out_of_range", param="max_tokens")
     if asked.file is not None and asked.workspace is None:
         raise ApiError(400, "`file` needs a `workspace`", param="file")
     if asked.import_paths is not None and not asked.compile_check:
@@ -58,7 +60,8 @@ async def _answered(service: Service, asked: ChatRequest, cancel: CancelToken) -
     if asked.workspace is not None:
         turns = await with_context(service, asked.workspace, turns)
     prompt = service.template.prompt(turns)
-    most = service.tokens_allowed(asked.max_completion_tokens or asked.max_tokens)
+    wanted = asked.max_completion_tokens or asked.max_tokens
+    most = service.tokens_allowed(wanted if wanted > 0 else service.limits.answer_tokens)
     plain = said(service.engine, [prompt], asked, most, cancel)
     answers = checked_code(service, asked, prompt, most, cancel) if asked.compile_check else plain
     async with aclosing(answers) as pieces:

@@ -19,6 +19,7 @@ from goassist_lsp.http.checked import checked, pipeline_for
 from goassist_lsp.http.errors import ApiError
 from goassist_lsp.http.generating import said
 from goassist_lsp.http.pieces import Piece
+from goassist_lsp.http.releasing import Releasing
 from goassist_lsp.http.replies import CompletionShape
 from goassist_lsp.http.schema import CompletionRequest, read
 from goassist_lsp.http.service import Service
@@ -87,6 +88,8 @@ async def _checked(service: Service, asked: CompletionRequest, cancel: CancelTok
         with service.place(asked, prefix, suffix) as place:
             if asked.test_pattern is not None:
                 answers = tested(service, asked, place, settings, cancel)
+            elif asked.stream and asked.n == 1:
+                answers = Releasing(service.engine, service.checker, settings, asked).answer(place, number, cancel)
             else:
                 pipeline = pipeline_for(asked, service.engine, service.checker, settings)
                 answers = checked(pipeline, place, asked, number * asked.n, cancel)

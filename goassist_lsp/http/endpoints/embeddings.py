@@ -1,6 +1,8 @@
-"""`POST /v1/embeddings`: handed on to a backend that has them; this server has no embedding model of its own."""
+"""`POST /v1/embeddings`: vectors of an embedding model on this machine, or of a backend that has one."""
 
 from __future__ import annotations
+
+import asyncio
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -22,12 +24,12 @@ def route(service: Service) -> Route:
         if service.embed is None:
             raise ApiError(
                 501,
-                "this server has no embedding model; start it with --backend, at a server that has one",
+                "this server has no embedding model; start it with --embeddings, or --backend at a server that has one",
                 kind="server_error",
                 code="no_embeddings",
             )
         body = {"input": asked.input, "encoding_format": asked.encoding_format}
-        async with service.admission.turn(request.state.client):
+        async with asyncio.timeout(service.limits.answer_s), service.admission.turn(request.state.client):
             return JSONResponse(await service.embed({**body, "model": asked.model} if asked.model else body))
 
     return Route("/v1/embeddings", embeddings, methods=["POST"])

@@ -203,13 +203,16 @@ class OpenAIEngine:
             "logprobs": 1,
             "stream": True,
         }
+        heard = False
         async for event in self._events(body):
-            for part in event.get("choices", ()):
-                index = int(part.get("index", 0))
-                if index < len(choices) and choices[index].finish_reason is None:
-                    _take(choices[index], part, request)
+            for part in self._parts(event):
+                heard = True
+                if part.index < len(choices) and choices[part.index].finish_reason is None:
+                    _take(choices[part.index], part, request)
             if all(choice.finish_reason is not None for choice in choices):
                 return  # leaving the stream makes the server stop
+        if not heard:
+            raise self._silence(ValueError("there is no answer in it"))
         for choice in choices:
             choice.finish_reason = choice.finish_reason or "eos"
 
@@ -232,10 +235,20 @@ class OpenAIEngine:
                         return
                     if data:
                         event = json.loads(data)
+                        if not isinstance(event, dict):
+                            raise ValueError("an event is no object")
                         if "error" in event:
                             raise self._refusal(response.status_code, data.encode())
                         yield event
+                raise ValueError("it ends before its end")
         except (httpx2.HTTPError, ValueError) as error:
+            raise self._silence(error) from error
+
+    def _parts(self, event: dict[str, Any]) -> list[_Part]:
+        """What an event says of each choice. Raises ModelError for what is no such thing."""
+        try:
+            return [_part_of(choice) for choice in event.get("choices") or ()]
+        except (AttributeError, TypeError, ValueError) as error:
             raise self._silence(error) from error
 
     async def _first_model(self) -> str:
@@ -274,17 +287,36 @@ class OpenAIEngine:
         )
 
 
-def _take(choice: _Choice, part: dict[str, Any], request: GenerateRequest) -> None:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A piece of one choice, as an event tells it; log-probabilities of its tokens, where the server gives them."""
+
+    index: int
+    text: str
+    logprobs: tuple[float, ...]
+    finish_reason: str | None
+
+
+def _part_of(choice: dict[str, Any]) -> _Part:
+    """Raises AttributeError, TypeError or ValueError for what is no choice."""
+    text = choice.get("text") or ""
+    if not isinstance(text, str):
+        raise TypeError("a text is none")
+    values = (choice.get("logprobs") or {}).get("token_logprobs") or ()
+    logprobs = tuple(float(value) for value in values if value is not None)
+    return _Part(int(choice.get("index", 0)), text, logprobs, choice.get("finish_reason"))
+
+
+def _take(choice: _Choice, part: _Part, request: GenerateRequest) -> None:
     """Add one piece of the stream to its choice and see whether that ends it."""
-    choice.raw += part.get("text") or ""
-    known = [value for value in ((part.get("logprobs") or {}).get("token_logprobs") or ()) if value is not None]
-    choice.tokens += len(known) or bool(part.get("text"))
-    choice.logprob_sum += sum(known)
+    choice.raw += part.text
+    choice.tokens += len(part.logprobs) or bool(part.text)
+    choice.logprob_sum += sum(part.logprobs)
     text = choice.text
     if not choice.agrees or (text and request.until is not None and request.until(text)):
         choice.finish_reason = "stop"
-    elif reason := part.get("finish_reason"):
-        choice.finish_reason = "length" if reason == "length" else "eos"
+    elif part.finish_reason:
+        choice.finish_reason = "length" if part.finish_reason == "length" else "eos"
 
 
 def _generation(choice: _Choice, timings: GenerationTimings) -> Generation:

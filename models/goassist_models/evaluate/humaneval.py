@@ -15,9 +15,10 @@ import gzip
 import json
 import math
 import os
+import random
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -47,13 +48,17 @@ _DETAIL_CHARS = 600
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem. `prompt` ends with the line that opens the function; `solution` is the author's, with its brace."""
+    """One problem. `prompt` ends with the line that opens the function; `solution` is the author's, with its brace.
+
+    `test` judges; `example_test` has the description's examples, which whoever answers may see ("" for none).
+    """
 
     name: str
     prompt: str
     solution: str
     test: str
     test_setup: str
+    example_test: str = ""
 
     @property
     def slug(self) -> str:
@@ -91,7 +96,14 @@ def read_problems(path: Path) -> tuple[Problem, ...]:
         text = (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode()
         rows = [json.loads(line) for line in text.split("\n") if line.strip()]
         problems = tuple(
-            Problem(row["task_id"], row["prompt"], row["canonical_solution"], row["test"], row["test_setup"])
+            Problem(
+                row["task_id"],
+                row["prompt"],
+                row["canonical_solution"],
+                row["test"],
+                row["test_setup"],
+                row.get("example_test", ""),
+            )
             for row in rows
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
@@ -105,6 +117,14 @@ def read_problems(path: Path) -> tuple[Problem, ...]:
     return problems
 
 
+def chosen(problems: Sequence[Problem], limit: int | None, seed: int) -> list[Problem]:
+    """As many as `limit` says, chosen by the seed, in their order; all without one."""
+    if limit is None or limit >= len(problems):
+        return list(problems)
+    numbers = set(random.Random(seed).sample(range(len(problems)), max(limit, 0)))
+    return [problem for number, problem in enumerate(problems) if number in numbers]
+
+
 def opened(problem: Problem) -> tuple[str, int]:
     """The file as a user has it who is to write the body, and the cursor's offset in it (code points)."""
     head = _head(problem)
@@ -114,6 +134,11 @@ def opened(problem: Problem) -> tuple[str, int]:
 def body_of(problem: Problem, text: str) -> str:
     """What stands behind the prompt in `text`, a file made from `opened`: a body with its closing brace."""
     return text[len(_head(problem)) :]
+
+
+def body_with(text: str) -> str:
+    """The body, with its closing brace, that is there when `text` was put at the cursor of `opened`."""
+    return f"{_INDENT}{text}\n}}\n"
 
 
 def _head(problem: Problem) -> str:
@@ -197,7 +222,7 @@ def assembled(problem: Problem, body: str) -> str:
     """The one file that is compiled."""
     code = _without_imports(f"{problem.prompt.rstrip()}\n{body}")
     there = _imports(problem.test_setup)
-    used = _selected(f"{code}\n{problem.test}")
+    used = selected(f"{code}\n{problem.test}")
     extra = [name for name in PACKAGES if name not in there and name.rpartition("/")[2] in used]
     imports = "".join(f'import "{name}"\n' for name in extra)
     return f"{problem.test_setup.rstrip()}\n\n{imports}\n{code}\n{problem.test}"
@@ -206,7 +231,7 @@ def assembled(problem: Problem, body: str) -> str:
 def imports_to_mend(problem: Problem, body: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Packages that the file as the user has it would have to import for `body`, and imports that would be unused."""
     code = f"{problem.prompt.rstrip()}\n{body}"
-    there, used = _imports(_CLAUSE + code), _selected(code)
+    there, used = _imports(_CLAUSE + code), selected(code)
     missing = tuple(n for n in PACKAGES if n not in there and n.rpartition("/")[2] in used)
     return missing, tuple(sorted(n for n in there if n.rpartition("/")[2] not in used))
 
@@ -225,7 +250,22 @@ def _without_imports(code: str) -> str:
     return data.decode()[len(_CLAUSE) :]
 
 
-def _selected(code: str) -> set[str]:
+def leaving_out(text: str, paths: Collection[str]) -> str:
+    """A file without its imports of these packages; a declaration that has no other goes as a whole."""
+    data = text.encode()
+    nodes = [node for node in walk(parse(data).root_node) if node.type in ("import_declaration", "import_spec")]
+    cut: list[tuple[int, int]] = []
+    for node in nodes:
+        specs = [node] if node.type == "import_spec" else [n for n in walk(node) if n.type == "import_spec"]
+        barred = all((one.text or b"").decode().rpartition(" ")[2].strip('"`') in paths for one in specs)
+        if barred and not (cut and node.end_byte <= cut[-1][1]):  # not inside of what goes as a whole
+            cut.append((data.rfind(b"\n", 0, node.start_byte) + 1, data.find(b"\n", node.end_byte) + 1))
+    for start, end in reversed(cut):
+        data = data[:start] + data[end:]
+    return data.decode()
+
+
+def selected(code: str) -> set[str]:
     """Names that something is selected from: packages among them."""
     found: set[str] = set()
     for node in walk(parse((_CLAUSE + code).encode()).root_node):
