@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int | None], None]
-LEAST_CELLS = 3328
+LEAST_CELLS = 3072
 
 
 class Assistant:

@@ -15,6 +15,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"time"
 )
 
 // maxLineBytes bounds one request: a whole buffer in JSON escapes.
@@ -47,7 +48,12 @@ type server struct {
 	mu      sync.Mutex // guards out
 	out     *json.Encoder
 	running sync.WaitGroup
+	resting *time.Timer // gives memory back when nobody has asked for a while
 }
+
+// restAfter is how long nobody asks until what checks have left behind is given back: longer than somebody who types
+// thinks. It costs some hundredths of a second of processor time, once.
+var restAfter = 5 * time.Second
 
 func main() {
 	log.SetFlags(log.Ltime | log.Lmicroseconds)
@@ -64,6 +70,8 @@ func main() {
 func serve(in io.Reader, out io.Writer, s *session) {
 	sv := &server{session: s, out: json.NewEncoder(out)}
 	sv.out.SetEscapeHTML(false)
+	sv.resting = time.AfterFunc(restAfter, giveBack)
+	defer sv.resting.Stop()
 	s.notify = func(method string, params any) {
 		sv.write(map[string]any{"method": method, "params": params})
 	}
@@ -103,6 +111,7 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 
 // handle answers one line. What changes buffers happens here, in order; slow work goes on in a goroutine.
 func (sv *server) handle(line []byte) {
+	sv.resting.Reset(restAfter)
 	var req request
 	if err := json.Unmarshal(line, &req); err != nil {
 		sv.reply(nil, nil, &replyError{Code: "parse_error", Message: "not a JSON request: " + err.Error()})

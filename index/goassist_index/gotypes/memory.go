@@ -8,7 +8,7 @@ import (
 // Loading makes much short-lived garbage, and time counts; afterwards memory counts.
 const (
 	loadingGCPercent = 400
-	restingGCPercent = 60
+	restingGCPercent = 50
 )
 
 var busy struct {

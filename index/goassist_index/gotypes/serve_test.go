@@ -176,3 +176,34 @@ func viewOf(t *testing.T, p *project, text, mark string, ask func(*view) any) (a
 	}
 	return answer
 }
+
+func TestMemoryIsGivenBackWhenNobodyAsks(t *testing.T) {
+	restAfter = time.Millisecond
+	defer func() { restAfter = 5 * time.Second }()
+	const garbage = 64 << 20
+	kept := make([]byte, garbage)
+	for i := 0; i < len(kept); i += 4096 {
+		kept[i] = 1
+	}
+	var before runtime.MemStats
+	runtime.ReadMemStats(&before)
+	runtime.KeepAlive(kept)
+	kept = nil
+	p := newProject(t, shop)
+	in, requests := io.Pipe()
+	replies, out := io.Pipe()
+	go serve(in, out, p.session)
+	defer func() { _ = requests.Close() }()
+	go func() { _, _ = io.Copy(io.Discard, replies) }()
+	_, _ = io.WriteString(requests, `{"id":1,"method":"stats"}`+"\n")
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		var now runtime.MemStats
+		runtime.ReadMemStats(&now)
+		if now.HeapSys-now.HeapReleased < before.HeapSys-before.HeapReleased-garbage/2 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d MiB are held", (now.HeapSys-now.HeapReleased)>>20)
+		}
+	}
+}

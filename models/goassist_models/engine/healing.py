@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-TokenIds = npt.NDArray[np.intp]
+TokenIds = npt.NDArray[np.int32]
 _CACHED_TIES = 64
 
 
@@ -25,7 +25,7 @@ class HealTable:
     def __init__(self, pieces: Sequence[bytes], barred: frozenset[int]) -> None:
         rows = sorted((piece, token) for token, piece in enumerate(pieces) if piece and token not in barred)
         self._pieces = pieces
-        self._ids: TokenIds = np.array([token for _, token in rows], dtype=np.intp)
+        self._ids: TokenIds = np.array([token for _, token in rows], dtype=np.int32)
         self._cache: dict[bytes, TokenIds] = {}
 
     def allowed(self, tie: bytes) -> TokenIds:

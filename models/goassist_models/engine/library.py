@@ -6,10 +6,12 @@ The only place that imports llama_cpp; everything above takes the module as a va
 from __future__ import annotations
 
 import ctypes
-import importlib
+import importlib.util
 import logging
 import os
+import sys
 import threading
+import types
 import warnings
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ _GIVEN_UP = ("failed with error 1", "compute status: 1", "ret = 2")
 
 
 def load_library() -> Any:
-    """Import llama_cpp and return it; later calls return the same module.
+    """Import llama_cpp's native functions and return their module; later calls return the same.
 
     Raises ModelError when it is absent or was built for another machine's libraries.
     """
@@ -43,7 +45,7 @@ def load_library() -> Any:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                library = importlib.import_module("llama_cpp")
+                library = _native_functions()
         except (ImportError, OSError, RuntimeError) as error:
             raise ModelError(
                 f"the native llama.cpp library cannot be loaded ({error})",
@@ -62,6 +64,20 @@ def load_library() -> Any:
         library.llama_backend_init()
         _library = library
         return library
+
+
+def _native_functions() -> Any:
+    """llama_cpp's module of native functions, without the package around it: that brings templates and caches along.
+
+    They are of no use here, and take a third of a second and some megabytes.
+    """
+    spec = importlib.util.find_spec("llama_cpp")
+    if "llama_cpp" not in sys.modules and spec is not None:
+        package = types.ModuleType("llama_cpp")
+        package.__spec__ = spec
+        package.__path__ = list(spec.submodule_search_locations or ())
+        sys.modules["llama_cpp"] = package
+    return importlib.import_module("llama_cpp.llama_cpp")
 
 
 def load_ggml() -> Any:

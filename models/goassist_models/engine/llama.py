@@ -55,7 +55,7 @@ class LlamaSettings:
     `gpu_layers`: how many go to a graphics processor where the native library was built for one; None: all.
     """
 
-    n_ctx: int = 3328
+    n_ctx: int = 3072
     sequences: int = 4
     places: int = 3
     threads: int | None = None

@@ -53,7 +53,7 @@ def sample(logits: Logits, temperature: float, top_p: float, rng: np.random.Gene
 
 def choose(
     logits: Logits,
-    allowed: npt.NDArray[np.intp] | None,
+    allowed: npt.NDArray[np.int32] | None,
     temperature: float,
     top_p: float,
     rng: np.random.Generator,

@@ -27,7 +27,7 @@ class ScoredText:
     bytes: int
 
 
-def token_logprob(row: Logits, token: int, allowed: npt.NDArray[np.intp] | None) -> float:
+def token_logprob(row: Logits, token: int, allowed: npt.NDArray[np.int32] | None) -> float:
     """Natural log of `token`'s probability, normalised over `allowed` ids (all when None), in double precision.
 
     As what choose() reports, without its shortcut: nothing of the tail is left out.
