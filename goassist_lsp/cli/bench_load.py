@@ -98,6 +98,7 @@ def report(args: argparse.Namespace, found: Mapping[str, Sequence[Key]]) -> None
     ratios = {key: ratio(told[BUSY][key], told[IDLE][key]) for key in ("p50_ms", "p95_ms")}
     busy = f"{args.processes} processes spin" if args.indexing is None else f"{args.indexing} is indexed"
     in_time = {kind: _in_time(keys) for kind, keys in found.items()}
+    ratios["answered_in_time"] = ratio(in_time[BUSY], in_time[IDLE])
     if args.plot is not None:
         bars = {
             name: [told[kind][key] or 0.0 for kind in (IDLE, BUSY)]
@@ -118,13 +119,18 @@ def report(args: argparse.Namespace, found: Mapping[str, Sequence[Key]]) -> None
         )
         for kind, name in ((IDLE, IDLE), (BUSY, busy))
     ]
-    rows.append(("busy/idle", shown_ratio(ratios["p50_ms"]), shown_ratio(ratios["p95_ms"]), "", "", ""))
+    rows.append(("busy/idle", shown_ratio(ratios["p50_ms"]), shown_ratio(ratios["p95_ms"]), _of_idle(ratios), "", ""))
     columns = ("", "p50 ms", "p95 ms", f"within {IN_TIME_MS:.0f} ms", "tokens read a key", "keys")
     table("One appended key", columns, rows)
 
 
 def _in_time(keys: Sequence[Key]) -> float:
     return sum(key.ms <= IN_TIME_MS for key in keys) / len(keys) if keys else 0.0
+
+
+def _of_idle(ratios: Mapping[str, float | None]) -> str:
+    part = ratios["answered_in_time"]
+    return f"{part:.1%} of idle" if part is not None else "-"
 
 
 @asynccontextmanager

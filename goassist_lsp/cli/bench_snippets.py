@@ -9,15 +9,12 @@ comes; the same file goes on with it.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import cattrs
 
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import IndexUnavailable
@@ -25,7 +22,7 @@ from goassist_lsp.cli.bench_report import (
     print_json,
     table,
 )
-from goassist_lsp.cli.bench_truths import add_arguments, cells, compared, each_scored
+from goassist_lsp.cli.bench_truths import add_arguments, cells, compared, each_scored, keep, kept
 from goassist_lsp.context.cursor import context_at
 from goassist_lsp.context.retrieve import WorkspaceRetriever
 from goassist_lsp.generate import prompt, repository
@@ -102,7 +99,7 @@ async def scored(engine: LlamaEngine, root: Path, cases: Sequence[Case], *, out:
 
     Raises IndexUnavailable.
     """
-    there = kept(out, model)
+    there = kept(out, model, Scored)
     failures: list[IndexUnavailable] = []
     indexes = Indexes(failures.append)
     found = []
@@ -115,28 +112,11 @@ async def scored(engine: LlamaEngine, root: Path, cases: Sequence[Case], *, out:
                 continue
             found.append(one)
             if case.key not in there:
-                with out.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"model": model, **asdict(one)}) + "\n")
+                keep(out, model, one)
     finally:
         await indexes.close()
     if failures:
         raise failures[0]
-    return found
-
-
-def kept(out: Path, model: str) -> dict[str, Scored]:
-    """What is there of a model's places, by their case's key; a last line that was not finished is cut off."""
-    if not out.is_file():
-        return {}
-    found = {}
-    whole, _, unfinished = out.read_text(encoding="utf-8").rpartition("\n")
-    if unfinished:
-        out.write_text(f"{whole}\n" if whole else "", encoding="utf-8")
-    for line in whole.split("\n") if whole else ():
-        values = json.loads(line)
-        if values.pop("model") == model:
-            one = cattrs.structure(values, Scored)
-            found[one.case.key] = one
     return found
 
 

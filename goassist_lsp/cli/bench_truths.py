@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import cattrs
 
 from goassist_index.errors import GoassistError
 from goassist_lsp.cli.bench_report import add_common, chosen_modules, open_module, progress
@@ -21,6 +25,18 @@ if TYPE_CHECKING:
     from goassist_models.engine.llama import LlamaEngine
 
 _T = TypeVar("_T")
+
+
+class OfCase(Protocol):
+    """What came of one place, as a dataclass."""
+
+    @property
+    def case(self) -> Case:
+        """The place."""
+        ...
+
+
+_P = TypeVar("_P", bound=OfCase)
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, limit: int, help_limit: str) -> None:
@@ -69,6 +85,28 @@ def each_scored(
 
     asyncio.run(every())
     return found
+
+
+def kept(out: Path, model: str, kind: type[_P]) -> dict[str, _P]:
+    """What is there of a model's places, by their case's key; a last line that was not finished is cut off."""
+    if not out.is_file():
+        return {}
+    found = {}
+    whole, _, unfinished = out.read_text(encoding="utf-8").rpartition("\n")
+    if unfinished:
+        out.write_text(f"{whole}\n" if whole else "", encoding="utf-8")
+    for line in whole.split("\n") if whole else ():
+        values = json.loads(line)
+        if values.pop("model") == model:
+            one = cattrs.structure(values, kind)
+            found[one.case.key] = one
+    return found
+
+
+def keep(out: Path, model: str, one: Any) -> None:
+    """Add what came of a place (a dataclass) to `out`."""
+    with out.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"model": model, **asdict(one)}) + "\n")
 
 
 def compared(nats: Sequence[tuple[float, float]], tokens: Sequence[int]) -> Paired | None:

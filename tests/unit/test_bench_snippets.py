@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from goassist_lsp.cli.bench_snippets import SHARES, Scored, _compared, _of, gated, kept, scored
+from goassist_lsp.cli.bench_snippets import SHARES, Scored, _compared, _of, gated, scored
+from goassist_lsp.cli.bench_truths import kept
 from goassist_models.engine.sequence import ScoredText
 from goassist_models.infill import InfillPrompt
 from support.examples import case
@@ -50,7 +51,7 @@ async def test_each_place_is_scored_with_more_and_more_snippets(
     # What is there is not scored again, but for another model.
     asked = len(engine.prompts)
     out.write_text(out.read_text() + '{"model": "m", "ca')
-    assert kept(out, "m") == {place.key: one}
+    assert kept(out, "m", Scored) == {place.key: one}
     assert out.read_text().endswith("}\n")
     assert await scored(engine, root, [place], out=out, model="m") == [one]  # type: ignore[arg-type]
     assert len(engine.prompts) == asked

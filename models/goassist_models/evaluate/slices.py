@@ -79,23 +79,28 @@ def slices_and_dependencies(
     Dependencies are "path@version YEAR-MONTH", sorted; a part that is not known is left out.
     """
     scope = module.files[path]
-    uses = _Reader(module, scope, source, function).uses(start, end)
-    dependencies = {_dependency(module, name) for name in uses.packages} - {""}
+    used = uses(module, path, source, function, start, end)
+    dependencies = {_dependency(module, name) for name in used.packages} - {""}
     own = scope.package
-    declared = [own.names.get(name) for name in uses.names]
-    declared += [own.members.get((name, member)) for (path_, name), member in uses.members if path_ == own.path]
-    mentioned = {name for name in uses.names if name in own.types}
-    mentioned |= {name for path_, name in uses.values if path_ == own.path and name in own.types}
+    declared = [own.names.get(name) for name in used.names]
+    declared += [own.members.get((name, member)) for (path_, name), member in used.members if path_ == own.path]
+    mentioned = {name for name in used.names if name in own.types}
+    mentioned |= {name for path_, name in used.values if path_ == own.path and name in own.types}
     found = {
-        "generics": _is_generic(module, scope, source, function, uses),
-        "concurrency": _is_concurrent(source, function, uses, start, end),
+        "generics": _is_generic(module, scope, source, function, used),
+        "concurrency": _is_concurrent(source, function, used, start, end),
         "dependencies": bool(dependencies),
-        "cross-package": any(name != own.path and name in module.packages for name in uses.packages),
+        "cross-package": any(name != own.path and name in module.packages for name in used.packages),
         "cross-file": any(known is not None and known.file != path for known in declared),
         "unexported-types": any(not name[0].isupper() for name in mentioned),
         "tests": path.name.endswith("_test.go"),
     }
     return tuple(name for name in SLICES if found[name]), tuple(sorted(dependencies))
+
+
+def uses(module: ModuleDeclarations, path: Path, source: bytes, function: Node, start: int, end: int) -> Uses:
+    """What bytes [start, end) of `function` in `path` refer to."""
+    return _Reader(module, module.files[path], source, function).uses(start, end)
 
 
 def _dependency(module: ModuleDeclarations, import_path: str) -> str:
