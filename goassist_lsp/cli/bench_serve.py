@@ -25,6 +25,7 @@ from goassist_models.evaluate.peers import llama_server
 from goassist_models.evaluate.runs import Run
 
 OURS, CHECKED, PEER = "goassist", "goassist, checked", "llama-server"
+BEFORE_PEER = "goassist before llama-server"
 _PHASES = "phases"
 # Cells for each slot: the longest prompt of the clients and its answer fit.
 _CONTEXT_TOKENS = 2048
@@ -40,7 +41,9 @@ def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--seconds", type=float, default=180.0, help="of each phase (default 180)")
     parser.add_argument("--slots", type=int, default=4, help="answers in one batch, of all servers (default 4)")
     parser.add_argument("--max-tokens", type=int, default=48, help="of an answer (default 48)")
-    parser.add_argument("--no-llama-server", action="store_true", help="only ourselves")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--no-llama-server", action="store_true", help="only ourselves")
+    which.add_argument("--backend", action="store_true", help=f"also {BEFORE_PEER}, as its --backend")
     parser.add_argument("--phases", type=int, metavar="N", help="end after so many phases; go on another time")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the run is kept; the same one goes on with it")
     add_plot(parser)
@@ -54,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         counts = [int(word) for word in args.clients.split(",")]
     except ValueError:
         raise ConfigError(f"{args.clients!r} is no list of numbers", path="--clients") from None
-    names = [*(() if args.no_llama_server else (PEER,)), OURS, CHECKED]
+    names = [*(() if args.no_llama_server else (PEER,)), OURS, CHECKED, *((BEFORE_PEER,) if args.backend else ())]
     arguments = {name: getattr(args, name) for name in ("model", "seconds", "slots", "max_tokens", "seed")}
     out = args.out or cache_dir() / "eval" / f"serve-{args.slots}-{args.seconds:g}-{args.seed}"
     the_run = Run.open(out, "serve", arguments)
@@ -104,17 +107,21 @@ async def measured(args: argparse.Namespace, phases: Sequence[tuple[int, str]], 
 async def _targets(args: argparse.Namespace, names: set[str], stack: AsyncExitStack) -> AsyncIterator[Target]:
     path = registry.resolve(args.model or None).path
     context = str(_CONTEXT_TOKENS * args.slots)
-    if PEER in names:
+    serve = [sys.executable, "-m", "goassist_lsp.cli", "serve", "--port", "0", "--queue", "256"]
+    if names & {PEER, BEFORE_PEER}:
         binary = await asyncio.to_thread(llama_server.build, progress.print)
         peer = await llama_server.start(binary, path, arguments=["-np", str(args.slots), "-c", context])
         stack.callback(peer.stop)
-        yield Target(PEER, f"{peer.url}/v1", peer.pid, {})
+        yield Target(PEER, f"{peer.url}/v1", (peer.pid,), {})
+        if BEFORE_PEER in names:
+            command = [*serve, "--backend", peer.url, "--backend-at-once", str(args.slots)]
+            url, pid = await stack.enter_async_context(served(command))
+            yield Target(BEFORE_PEER, f"{url}/v1", (pid, peer.pid), {})
     if names & {OURS, CHECKED}:
-        command = [sys.executable, "-m", "goassist_lsp.cli", "serve", "--port", "0", "--model", str(path)]
-        command += ["--slots", str(args.slots), "--context", context, "--queue", "256"]
+        command = [*serve, "--model", str(path), "--slots", str(args.slots), "--context", context]
         url, pid = await stack.enter_async_context(served(command))
-        yield Target(OURS, f"{url}/v1", pid, {})
-        yield Target(CHECKED, f"{url}/v1", pid, {"compile_check": True})
+        yield Target(OURS, f"{url}/v1", (pid,), {})
+        yield Target(CHECKED, f"{url}/v1", (pid,), {"compile_check": True})
 
 
 def report(args: argparse.Namespace, figures: Figures) -> None:

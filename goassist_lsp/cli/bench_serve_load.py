@@ -32,11 +32,11 @@ _MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One thing that is measured: a server, and what is asked of it beside the prompt."""
+    """One thing that is measured: a server, its processes but for children, what is asked of it beside the prompt."""
 
     name: str
     url: str
-    pid: int
+    pids: tuple[int, ...]
     more: dict[str, Any]
 
 
@@ -131,7 +131,7 @@ async def loaded(
 
     tally = Tally()
     begun_s = time.perf_counter()
-    cpu_s, memory = used(target.pid)
+    cpu_s, memory = used(target.pids)
     tally.memory_mib.append(memory)
     limits = httpx2.Limits(max_connections=clients)
     async with httpx2.AsyncClient(timeout=600.0, limits=limits, trust_env=False) as client:
@@ -146,7 +146,7 @@ async def loaded(
         async def look_on() -> None:
             while True:
                 await asyncio.sleep(seconds / _LOOKS)
-                tally.memory_mib.append(used(target.pid)[1])
+                tally.memory_mib.append(used(target.pids)[1])
 
         looking = asyncio.create_task(look_on())
         try:
@@ -154,7 +154,7 @@ async def loaded(
         finally:
             looking.cancel()
     tally.seconds = time.perf_counter() - begun_s
-    after_s, memory = used(target.pid)
+    after_s, memory = used(target.pids)
     tally.memory_mib.append(memory)
     tally.cpu_s = after_s - cpu_s
     return tally
@@ -189,15 +189,16 @@ async def _ask(client: Any, target: Target, prompt: tuple[str, str], max_tokens:
     tally.verified += verdict == "ok"
 
 
-def used(pid: int) -> tuple[float, float]:
-    """Processor seconds of a process and its children, and the MiB that they do not share with files (weights, say)."""
+def used(pids: Sequence[int]) -> tuple[float, float]:
+    """Processor seconds of processes and their children, and the MiB that they do not share with files (weights)."""
     cpu_s = memory = 0.0
     try:
-        for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
-            times, held = process.cpu_times(), process.memory_info()
-            # Children that have ended are counted by who waited for them.
-            cpu_s += times.user + times.system + times.children_user + times.children_system
-            memory += (held.rss - held.shared) / _MIB
+        for pid in pids:
+            for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
+                times, held = process.cpu_times(), process.memory_info()
+                # Children that have ended are counted by who waited for them.
+                cpu_s += times.user + times.system + times.children_user + times.children_system
+                memory += (held.rss - held.shared) / _MIB
     except psutil.Error:  # ended meanwhile: what was seen of it counts
         pass
     return cpu_s, memory

@@ -9,6 +9,7 @@ from pathlib import Path
 from goassist_index.verdict import Diagnostic, Verdict
 from goassist_lsp.http.pieces import Edit, Finding, Piece, Refused, Report, stop_at
 from goassist_lsp.http.schema import GoParameters
+from goassist_lsp.http.unwritten import without_unwritten
 from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Settings
 from goassist_lsp.types import Candidate, Checker, Completion, DocumentSnapshot
@@ -37,7 +38,10 @@ class Place:
 
 
 class SampledEngine(EngineOver):
-    """Has the pipeline's requests sampled as the client says. Implements the Engine protocol over another."""
+    """Has the pipeline's requests sampled as the client says. Implements the Engine protocol over another.
+
+    The model is not shown functions that are not written yet.
+    """
 
     def __init__(self, engine: Engine, asked: GoParameters) -> None:
         super().__init__(engine)
@@ -52,6 +56,7 @@ class SampledEngine(EngineOver):
 
         asked = replace(
             request,
+            prompt=without_unwritten(request.prompt),
             temperature=max(request.temperature, self._asked.temperature),
             top_p=self._asked.top_p,
             seed=(request.seed + (self._asked.seed or 0)) % 2**63,

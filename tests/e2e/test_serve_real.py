@@ -78,6 +78,15 @@ def test_missing_import_is_found(client: OpenAI) -> None:
     assert (told["verdict"], told["imports"]) == ("ok", ["strings"] if "strings." in choice.text else [])
 
 
+def test_functions_that_wait_to_be_written_are_no_example(client: OpenAI) -> None:
+    stub = '// {0} is for later.\nfunc {0}() int {{\n\t// TODO(goassist): Test{0}\n\tpanic("not written yet")\n}}\n'
+    before = BEFORE.replace("// upper", f"{stub.format('First')}\n{stub.format('Second')}\n// upper")
+    after = f"{AFTER}\n{stub.format('Third')}\n{stub.format('Fourth')}"
+    choice = create(client, before, suffix=after, extra_body={"compile_check": True}).choices[0]
+    assert choice.text.startswith("return strings.ToUpper(s)")
+    assert choice.model_extra["goassist"]["verdict"] == "ok"
+
+
 def test_prompt_laid_out_with_infill_tokens_is_read_as_such(client: OpenAI) -> None:
     laid_out = f"<|fim_prefix|>{BEFORE}<|fim_suffix|>{AFTER}<|fim_middle|>"
     assert create(client, laid_out).choices[0].text.startswith("return strings.ToUpper(s)")

@@ -32,7 +32,7 @@ def prompts(*directions: str) -> Iterator[tuple[str, str]]:
 
 async def test_answers_errors_and_verdicts_are_told_apart() -> None:
     async with served(list(SCRIPTED)) as (url, pid):
-        target = Target(CHECKED, f"{url}/v1", pid, {"compile_check": True})
+        target = Target(CHECKED, f"{url}/v1", (pid,), {"compile_check": True})
         tally = await loaded(target, 2, 1.0, prompts(SAID, FAILS, WRONG), 20)
     figures = tally.figures()
     assert 0 < tally.verified < figures["answers"]
@@ -55,9 +55,9 @@ async def test_server_that_does_not_start_is_an_error() -> None:
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     async def targets(args: argparse.Namespace, names: set[str], stack: AsyncExitStack) -> AsyncIterator[Target]:
         url, pid = await stack.enter_async_context(served([*SCRIPTED, "--queue", "64"]))
-        yield Target(PEER, f"{url}/v1", pid, {})
-        yield Target(OURS, f"{url}/v1", pid, {})
-        yield Target(CHECKED, f"{url}/v1", pid, {"compile_check": True})
+        yield Target(PEER, f"{url}/v1", (pid,), {})
+        yield Target(OURS, f"{url}/v1", (pid,), {})
+        yield Target(CHECKED, f"{url}/v1", (pid,), {"compile_check": True})
 
     monkeypatch.setattr(bench_serve, "_targets", targets)
 
