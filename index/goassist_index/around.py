@@ -1,6 +1,6 @@
-"""What is known of a place beside its words, as rankings of their own: types in play, calls, files of late.
+"""What is known of a place beside its words: types in play, calls, files of late.
 
-Runs within search.py, which joins these rankings with the one for the words (fusion.py).
+Used by search.py: what fits the words counts more where it is near, and what only types say comes behind it.
 """
 
 from __future__ import annotations
@@ -40,6 +40,14 @@ class Around:
         """Whether anything is known."""
         return bool(self.types or self.calls or self.recent)
 
+    def has_method(self, stored: StoredPiece) -> bool:
+        """Whether it is a method of a type in play."""
+        return bool(stored.piece.receiver) and any(_is_of(stored, *_parted(name)) for name in self.types)
+
+    def is_of_late(self, stored: StoredPiece) -> bool:
+        """Whether it stands in a file of late. Not in a test: who writes one looks for what it tests."""
+        return stored.path in self.recent and not stored.path.endswith("_test.go")
+
 
 def by_types(around: Around, ranking: Ranking, stored: Callable[[Hit], StoredPiece | None]) -> list[Hit]:
     """Declarations of the types in play, with their methods and those who implement them, then who calls the same."""
@@ -54,7 +62,7 @@ def by_types(around: Around, ranking: Ranking, stored: Callable[[Hit], StoredPie
         return [(hit, piece) for hit, piece in placed if piece is not None]
 
     for name in around.types[:_MOST_NAMES]:
-        package, _, bare = name.rpartition(".")
+        package, bare = _parted(name)
         named = [pair for pair in ranked(words(f"{package} {bare}")) if _is_of(pair[1], package, bare)]
         # The declaration before its methods.
         add(sorted(named, key=lambda pair: pair[1].piece.symbol != bare))
@@ -68,14 +76,9 @@ def by_types(around: Around, ranking: Ranking, stored: Callable[[Hit], StoredPie
     return list(found.values())
 
 
-def of_late(around: Around, worded: Sequence[Placed]) -> list[Hit]:
-    """Those that fit the words and stand in files of late, the latest file's first.
-
-    Not those of tests: they hold the words of what they test, and who writes one looks for that.
-    """
-    place = {path: number for number, path in enumerate(around.recent) if not path.endswith("_test.go")}
-    there = [(place[stored.path], number, hit) for number, (hit, stored) in enumerate(worded) if stored.path in place]
-    return [hit for _, _, hit in sorted(there, key=lambda one: one[:2])]
+def _parted(name: str) -> tuple[str, str]:
+    package, _, bare = name.rpartition(".")
+    return package, bare
 
 
 def _is_of(stored: StoredPiece, package: str, name: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from goassist_index.around import Around, by_types, of_late
+from goassist_index.around import Around, by_types
 from goassist_index.chunk import Kind, Piece, outline_of, package_pieces
 from goassist_index.dependencies import dependency_units
 from goassist_index.errors import IndexCorrupt
@@ -47,9 +47,12 @@ _TELLING_CHARS = 4
 # What the two rankings count when they are joined: words, and meaning. Set by the same.
 JOINED = (1.0, 0.5)
 WORDS_ALONE = (1.0, 0.0)
-# What the rankings of a place count beside that of its words: types in play, and files of late. Set by the same.
-TYPES_WEIGHT = 0.5
-RECENT_WEIGHT = 0.5
+# Of a place: what a piece scores by words counts so much more where it is a method of a type in play, and where it
+# stands in a file of late; what only types say comes behind. Set by the same.
+TYPE_FACTOR = 1.5
+RECENT_FACTOR = 1.1
+# So many times as many are looked at where these may put one before others.
+_DEEPER = 4
 # Code is found by the names in it; a model of prose only adds noise (docs/decisions/0009).
 _CODE = re.compile(r"[{}]|:=|==|!=|&&|\|\|")
 _LEAST_PROSE_WORDS = 3
@@ -180,8 +183,8 @@ class Searcher:
 
         What stands in `known` already (a prompt, the current file) is left out. `kinds` limits what is found. `vector`
         is the query's, from the dense tier (`asked`): what is near it counts too, by `weights` of words and meaning,
-        which are those of `weights_for` unless given. `around`: what is known of the place that asks; declarations of
-        its types, who calls what it calls, and what stands in files of late count for more.
+        which are those of `weights_for` unless given. `around`: what is known of the place that asks; methods of its
+        types and what stands in files of late count for more, and what only types say comes behind what the words find.
         """
         asked = words(query)
         if k <= 0 or not asked:
@@ -214,26 +217,33 @@ class Searcher:
     ) -> list[tuple[Hit, StoredPiece]]:
         """Pieces that are there still, best first; ties by place, however the index came to be."""
         limit = max(_LEAST_RANKED, k * _SPARE)
-        worded = self._weighed(self._ranking.best(asked, limit), factor=_TEST_WEIGHT)
+        deeper = limit * _DEEPER if around else limit
+        worded = self._weighed(self._ranking.best(asked, deeper), factor=_TEST_WEIGHT, around=around)
         rankings = [([hit for hit, _ in worded], weights[0])]
         if vector is not None and self._dense is not None and weights != WORDS_ALONE:
             meant = self._weighed(self._dense.ranked(vector, limit), less=_TEST_COSINE)
             rankings.append(([hit for hit, _ in meant], weights[1]))
-        typed, late = by_types(around, self._ranking, self._stored), of_late(around, worded)
-        rankings += [(hits, weight) for hits, weight in ((typed, TYPES_WEIGHT), (late, RECENT_WEIGHT)) if hits]
-        if len(rankings) == 1:
-            return worded
-        placed = ((hit, self._stored(hit)) for hit in joined(rankings))
-        return [(hit, stored) for hit, stored in placed if stored is not None]
+            placed = ((hit, self._stored(hit)) for hit in joined(rankings))
+            worded = [(hit, stored) for hit, stored in placed if stored is not None]
+        there = {(hit.unit, hit.number) for hit, _ in worded}
+        least = min((hit.score for hit, _ in worded), default=1.0)
+        typed = (hit for hit in by_types(around, self._ranking, self._stored) if (hit.unit, hit.number) not in there)
+        placed = ((replace(hit, score=least), self._stored(hit)) for hit in typed)
+        return worded + [(hit, stored) for hit, stored in placed if stored is not None]
 
-    def _weighed(self, hits: Sequence[Hit], *, factor: float = 1.0, less: float = 0.0) -> list[tuple[Hit, StoredPiece]]:
-        """The pieces of one ranking, best first, those of tests for less than they score."""
+    def _weighed(
+        self, hits: Sequence[Hit], *, factor: float = 1.0, less: float = 0.0, around: Around | None = None
+    ) -> list[tuple[Hit, StoredPiece]]:
+        """The pieces of one ranking, best first, those of tests for less than they score, what is near for more."""
         found = []
         for hit in hits:
             stored = self._stored(hit)
             if stored is not None:
-                test = stored.path.endswith("_test.go")
-                found.append((replace(hit, score=hit.score * factor - less) if test else hit, stored))
+                score = hit.score * factor - less if stored.path.endswith("_test.go") else hit.score
+                if around:
+                    score *= TYPE_FACTOR if around.has_method(stored) else 1.0
+                    score *= RECENT_FACTOR if around.is_of_late(stored) else 1.0
+                found.append((replace(hit, score=score), stored))
         found.sort(key=lambda pair: (-round(pair[0].score, _SCORE_DIGITS), pair[1].path, pair[1].piece.lines))
         return found
 

@@ -117,19 +117,23 @@ def test_who_calls_the_same_function_is_found(searcher: Searcher) -> None:
     assert ("audit/audit.go", "Compare") not in found
 
 
-def test_what_fits_and_stands_in_a_file_of_late_comes_before_what_fits_alike(searcher: Searcher) -> None:
-    asked = "weigh and compare two sums"
-    first = places(searcher, asked)[0]
-    assert first[0] == "audit/audit.go"
-    assert places(searcher, asked, Around(recent=("audit/late.go",)))[0] == ("audit/late.go", "Compared")
+def test_what_stands_in_a_file_of_late_comes_before_what_fits_alike(searcher: Searcher, tmp_path: Path) -> None:
+    for name in ("early", "later"):
+        text = f"package audit\n\n// Same{name.title()} is a twin.\nfunc Same{name.title()}() {{}}\n"
+        searcher.set_buffer(tmp_path / f"bank/audit/{name}.go", text)
+    asked = "twin"
+    assert [path for path, _ in places(searcher, asked)] == ["audit/early.go", "audit/later.go"]
+    found = places(searcher, asked, Around(recent=("audit/later.go",)))
+    assert [path for path, _ in found] == ["audit/later.go", "audit/early.go"]
     # It has to fit: a file of late in which nothing does is of no help.
-    assert places(searcher, asked, Around(recent=("ledger/disk.go",)))[0] == first
+    assert places(searcher, asked, Around(recent=("ledger/disk.go",))) == places(searcher, asked)
 
 
-def test_of_two_files_the_later_counts_more(searcher: Searcher) -> None:
-    both = ("audit/late.go", "audit/audit.go")
-    assert places(searcher, "compare two sums", Around(recent=both))[0][0] == "audit/late.go"
-    assert places(searcher, "compare two sums", Around(recent=both[::-1]))[0][0] == "audit/audit.go"
+def test_a_method_of_a_type_in_play_comes_before_another_types_of_the_same_name(searcher: Searcher) -> None:
+    methods = ("disk.Balance", "paper.Balance")
+    for first, second in (methods, methods[::-1]):
+        found = searcher.search("balance", 20, around=Around(types=(first.partition(".")[0],)))
+        assert [one.symbol for one in found if one.symbol in methods] == [first, second]
 
 
 def test_a_test_of_late_does_not_come_before_what_it_tests(searcher: Searcher, tmp_path: Path) -> None:

@@ -146,20 +146,22 @@ async def test_an_index_that_was_closed_is_not_started_again(index: WorkspaceInd
         await index.search("cart", 1)
 
 
-ALIKE = "".join(f"-- {n}/{n}.go --\npackage {n}\n\nfunc Same{n.title()}() {{}}\n" for n in ("one", "two"))
+ALIKE = "".join(f"-- {n}/{n}.go --\npackage {n}\n\nfunc Same{n.title()}() {{}}\n" for n in ("left", "right"))
 
 
 async def test_a_file_that_is_edited_counts_in_a_search_of_a_place(root: Path, index: WorkspaceIndex) -> None:
     lay_out(root, ALIKE)
     await index.update()
-    assert (await index.search("same", 1, around=Around()))[0].path == "one/one.go"
-    index.set_buffer(root / "two/two.go", (root / "two/two.go").read_text())
-    index.set_buffer(root / "two/two.go", None)  # closed: it is of late all the same
-    assert (await index.search("same", 1, around=Around()))[0].path == "two/two.go"
-    assert (await index.search("same", 1))[0].path == "one/one.go"
+    assert (await index.search("same", 1, kinds=("function",), around=Around()))[0].path == "left/left.go"
+    index.set_buffer(root / "right/right.go", (root / "right/right.go").read_text())
+    index.set_buffer(root / "right/right.go", None)  # closed: it is of late all the same
+    assert (await index.search("same", 1, kinds=("function",), around=Around()))[0].path == "right/right.go"
+    assert (await index.search("same", 1, kinds=("function",)))[0].path == "left/left.go"
 
 
-@pytest.mark.parametrize(("saved", "first"), [(["two/two.go"], "two/two.go"), (["two/two.go", "go.mod"], "one/one.go")])
+@pytest.mark.parametrize(
+    ("saved", "first"), [(["right/right.go"], "right/right.go"), (["right/right.go", "go.mod"], "left/left.go")]
+)
 async def test_a_file_that_is_saved_alone_is_of_late(
     root: Path, index: WorkspaceIndex, saved: list[str], first: str
 ) -> None:
