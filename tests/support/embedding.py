@@ -11,6 +11,12 @@ from goassist_index.embed import EmbeddingModel
 
 TINY = EmbeddingModel("tiny", "/models/tiny", 3, 7, "ask: ", "")
 TORCH = "def set_num_threads(n): assert n == 1\n"
+# A processor that multiplies short floats.
+SHORT = """
+class cpu:
+    def get_capabilities():
+        return {"avx512_bf16": True}
+"""
 SENTENCES = """
 import os, sys
 import numpy
@@ -20,6 +26,9 @@ class SentenceTransformer:
         assert os.environ["HF_HUB_OFFLINE"] == "1" and device == "cpu"
         if "broken" in directory:
             raise OSError("no file named model.safetensors in", directory)
+    def bfloat16(self):
+        self.short = True
+        return self
     def encode(self, texts, normalize_embeddings, **_):
         if "exit" in texts:
             sys.exit("out of memory")
@@ -29,9 +38,9 @@ class SentenceTransformer:
 """
 
 
-def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have processes that are started from now on find the stand-ins first."""
+def install(folder: Path, monkeypatch: pytest.MonkeyPatch, *, short: bool = False) -> None:
+    """Have processes that are started from now on find the stand-ins first; `short`: on a processor of short floats."""
     folder.mkdir()
-    (folder / "torch.py").write_text(TORCH)
+    (folder / "torch.py").write_text(TORCH + SHORT if short else TORCH)
     (folder / "sentence_transformers.py").write_text(SENTENCES)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(folder), os.environ.get("PYTHONPATH", ""))))

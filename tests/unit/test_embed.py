@@ -52,6 +52,16 @@ def test_vectors_come_in_the_order_of_their_texts(embedder: WorkerEmbedder) -> N
     assert first.result().dtype == np.float32
 
 
+def test_vectors_of_short_floats_are_of_length_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path / "packages", monkeypatch, short=True)
+    embedder = WorkerEmbedder(TINY)
+    vectors = embedder.embed(["a", "four"]).result(WAIT_S)
+    embedder.close()
+    assert vectors.dtype == np.float32
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1)
+    assert vectors[1, 0] > vectors[0, 0]
+
+
 def test_a_query_has_the_words_before_it_that_the_model_wants(embedder: WorkerEmbedder) -> None:
     assert embedder.embed(["é"], query=True).result(WAIT_S)[0, :2].tolist() == [6, 1]
     assert embedder.embed(["é"]).result(WAIT_S)[0, :2].tolist() == [1, 0]
