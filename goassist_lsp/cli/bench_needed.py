@@ -2,25 +2,31 @@
 
 At holes of real functions that need other files the author's text is scored by the model behind the prompt with and
 without those declarations: nats a token, paired. No choice of snippets can be expected to bring more than this; what
-it does not bring is the form's, or the model's. `--out` keeps what came of each place; the same file goes on with it.
+it does not bring is the form's, or the model's. Beside it stands a choice that knows no text: by types and by use
+(athand.py), and what part of all that is needed this choice shows. `--out` keeps what came of each place; the same
+file goes on with it.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from goassist_index.athand import Place, at_hand
 from goassist_index.cachedir import cache_dir
+from goassist_index.scan import KEYWORDS
+from goassist_lsp.check.typecheck import TypeChecker
 from goassist_lsp.cli.bench_report import print_json, table
 from goassist_lsp.cli.bench_truths import add_arguments, cells, compared, each_scored, keep, kept
 from goassist_lsp.context.cursor import context_at
 from goassist_lsp.generate import prompt
 from goassist_lsp.settings import Options, resolve
-from goassist_lsp.types import DocumentSnapshot
+from goassist_lsp.types import CursorContext, DocumentSnapshot
 from goassist_models.evaluate.declarations import ModuleDeclarations
 from goassist_models.evaluate.example import Case
 from goassist_models.evaluate.ghost import GHOST_KINDS, question
@@ -33,18 +39,29 @@ from goassist_models.registry import resolve as resolve_model
 if TYPE_CHECKING:
     from goassist_models.engine.llama import LlamaEngine
 
-NONE, FILES, NOTE = "none", "as files", "as a note"
+NONE, FILES, NOTE, CHOSEN = "none", "as files", "as a note", "chosen, as a note"
+_FORMS = (FILES, NOTE, CHOSEN)
+_CHOSEN_LINES = 10
+_LINES_BEFORE = 6
+_LOADING_LIMIT_S = 180.0
 _SLICES = ("cross-file", "cross-package")
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One place: nats of the truth by form of what it needs (`NONE`: without), its tokens, and what was shown."""
+    """A place: nats of the truth by form of what is shown (`NONE`: nothing), tokens, what is needed, and chosen."""
 
     case: Case
     nats: dict[str, float]
     tokens: int
-    shown: tuple[str, ...]
+    needed: tuple[str, ...]
+    chosen: tuple[str, ...]
+
+    @property
+    def met(self) -> int:
+        """How much of what is needed is among what is chosen."""
+        chosen = {re.split(r"[( ]", line)[0].rpartition(".")[2] for line in self.chosen}
+        return sum(_declared_by(line) in chosen for line in self.needed)
 
 
 def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -64,62 +81,108 @@ def run(args: argparse.Namespace) -> int:
         out.unlink(missing_ok=True)  # of another run, with other code perhaps
     found = each_scored(args, model, partial(scored, out=out, model=model.name))
     groups = ("all", *_SLICES, *GHOST_KINDS)
-    differences = {(group, form): _compared(found, group, form) for group in groups for form in (FILES, NOTE)}
+    differences = {(group, form): _compared(found, group, form) for group in groups for form in _FORMS}
     if args.json:
         values = {f"{group}, {form}": one.as_json() if one else None for (group, form), one in differences.items()}
-        print_json({"bench": "needed", "model": model.name, "places": len(found), "differences": values})
+        counts = {"needed": sum(len(one.needed) for one in found), "chosen": sum(one.met for one in found)}
+        print_json({"bench": "needed", "model": model.name, "places": len(found), **counts, "differences": values})
     else:
         rows = [(group, form, one.n if one else 0, *cells(one)) for (group, form), one in differences.items()]
         columns = ("holes", "shown", "places", "difference", "95 % interval", "better", "worse")
-        table(f"Nats a token of the author's text, with what it needs less without, {model.name}", columns, rows)
+        table(f"Nats a token of the author's text, with what is shown less without, {model.name}", columns, rows)
+        met, needed = sum(one.met for one in found), sum(len(one.needed) for one in found)
+        print(
+            f"of {needed} declarations that are needed {met} are among the {_CHOSEN_LINES} that are chosen for a place"
+        )
     return 0 if found else 1
 
 
 async def scored(engine: LlamaEngine, root: Path, cases: Sequence[Case], *, out: Path, model: str = "") -> list[Scored]:
     """The places of these cases that need what is not in their prompt; each is added to `out`, or taken from there."""
     there = kept(out, model, Scored)
+    checker = TypeChecker(loading_limit_s=_LOADING_LIMIT_S)
     declarations: NeededDeclarations | None = None
     found = []
-    for case in cases:
-        one = there.get(case.key)
-        if one is None:
-            if declarations is None:
-                packages = CompileJudge.open(root).packages
-                declarations = NeededDeclarations(ModuleDeclarations.of(root, packages))
-            one = await _scored(engine, declarations, root, case)
-            keep(out, model, one)
-        found.append(one)
-    return [one for one in found if one.shown]
+    try:
+        await checker.set_folders([root])
+        for case in cases:
+            one = there.get(case.key)
+            if one is None:
+                if declarations is None:
+                    packages = CompileJudge.open(root).packages
+                    declarations = NeededDeclarations(ModuleDeclarations.of(root, packages))
+                one = await _scored(engine, checker, declarations, root, case)
+                keep(out, model, one)
+            found.append(one)
+    finally:
+        await checker.close()
+    return [one for one in found if one.needed]
 
 
-async def _scored(engine: LlamaEngine, declarations: NeededDeclarations, root: Path, case: Case) -> Scored:
+async def _scored(
+    engine: LlamaEngine, checker: TypeChecker, declarations: NeededDeclarations, root: Path, case: Case
+) -> Scored:
     settings, _ = resolve(Options())
     asked = question(case, root)
-    context = context_at(DocumentSnapshot(asked.path.as_uri(), asked.path, 1, asked.text), asked.offset)
+    snapshot = DocumentSnapshot(asked.path.as_uri(), asked.path, 1, asked.text)
+    context = context_at(snapshot, asked.offset)
     alone = prompt.build(context, form=settings.infill_form, budget_tokens=settings.context_tokens)
-    needed = declarations.of(case, root, alone.prefix + alone.suffix)
+    known = alone.prefix + alone.suffix
+    needed = declarations.of(case, root, known)
+    if not needed:
+        return Scored(case, {}, 0, (), ())
+    chosen = await _chosen(checker, context, known)
     nats: dict[str, float] = {}
     tokens = 0
-    for form, made in _forms(alone, case, root, needed).items():
+    for form, made in _forms(alone, case, root, needed, chosen).items():
         score = await engine.score(made, case.truth)
         nats[form], tokens = score.nats, score.tokens
-    return Scored(case, nats, tokens, tuple(one.line for one in needed))
+    return Scored(case, nats, tokens, tuple(one.line for one in needed), chosen)
+
+
+async def _chosen(checker: TypeChecker, context: CursorContext, known: str) -> tuple[str, ...]:
+    """What somebody who does not know the text would show, best first."""
+    snapshot = context.snapshot
+    await checker.check(snapshot, context.offset, context.offset, ("",))  # as in an editor: the package is loaded
+    facts = await checker.in_play(snapshot, context.offset)
+    await checker.document_closed(snapshot.path)
+    if facts is None:
+        return ()
+    test = snapshot.path.name.endswith("_test.go")
+    files = (path for path in snapshot.path.parent.glob("*.go") if path != snapshot.path)
+    others = {
+        path: path.read_text(encoding="utf-8", errors="replace")
+        for path in sorted(files)
+        if test or not path.name.endswith("_test.go")
+    }
+    lines = context.function_prefix.splitlines()
+    asking = "\n".join((*lines[:1], *lines[1:][-_LINES_BEFORE:]))
+    place = Place(snapshot.text, context.line_prefix, asking, known)
+    return tuple(one.line for one in at_hand(place, others, facts)[:_CHOSEN_LINES])
 
 
 def _forms(
-    alone: InfillPrompt, case: Case, root: Path, needed: Sequence[NeededDeclaration]
+    alone: InfillPrompt, case: Case, root: Path, needed: Sequence[NeededDeclaration], chosen: Sequence[str]
 ) -> Mapping[str, InfillPrompt]:
-    """The prompts to compare; none where nothing is needed. What is shown takes nothing of the file's own part."""
-    if not needed:
-        return {}
+    """The prompts to compare. What is shown takes nothing of the file's own part; the best stands last."""
     texts: dict[Path, list[str]] = {}
     for one in needed:
         texts.setdefault(one.path, []).append(one.text)
     files = tuple(RepoFile(path.relative_to(root).as_posix(), "\n\n".join(each)) for path, each in texts.items())
     repo = RepoContext(case.module.partition("@")[0].rpartition("/")[2], files, case.file)
-    note = " // ".join(one.line for one in needed)
     # What shares most with the one before it stands next to it: the engine keeps what it has read.
-    return {NONE: alone, NOTE: replace(alone, note=note), FILES: replace(alone, repo=repo)}
+    return {
+        NONE: alone,
+        NOTE: replace(alone, note="\n".join(one.line for one in needed)),
+        CHOSEN: replace(alone, note="\n".join(reversed(chosen))),
+        FILES: replace(alone, repo=repo),
+    }
+
+
+def _declared_by(line: str) -> str:
+    """The name that a needed declaration's line declares."""
+    line = line.partition(") ")[2] if line.startswith("func (") else line
+    return next((name for name in re.findall(r"\w+", line) if name not in KEYWORDS), "")
 
 
 def _compared(found: Sequence[Scored], group: str, form: str) -> Paired | None:

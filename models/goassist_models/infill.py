@@ -161,9 +161,9 @@ class RepoContext:
 class InfillPrompt:
     """One prompt as parts of text, not yet tokens: `typed` is what was typed since the anchor (may be empty).
 
-    The order is the form's; text is never parsed for special tokens, so source code cannot forge them. `note` is one
-    line that is not in the file: it is shown to the model as a comment above the last line of `prefix`. `given` is the
-    whole of a prompt that is no infill prompt (AS_GIVEN).
+    The order is the form's; text is never parsed for special tokens, so source code cannot forge them. `note` is text
+    that is not in the file: each of its lines is shown to the model as a comment above the last line of `prefix`.
+    `given` is the whole of a prompt that is no infill prompt (AS_GIVEN).
     """
 
     form: InfillForm
@@ -182,7 +182,8 @@ class InfillPrompt:
         line = self.prefix.rfind("\n") + 1
         last = self.prefix[line:]
         indent = last[: len(last) - len(last.lstrip())]
-        return f"{self.prefix[:line]}{indent}// {self.note}\n{last}"
+        note = "".join(f"{indent}// {each}\n" for each in self.note.splitlines())
+        return f"{self.prefix[:line]}{note}{last}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from goassist_lsp.cli.bench_needed import FILES, NONE, NOTE, Scored, _compared, scored
+from goassist_lsp.cli.bench_needed import CHOSEN, FILES, NONE, NOTE, Scored, _compared, scored
 from goassist_models.engine.sequence import ScoredText
 from goassist_models.evaluate.declarations import ModuleDeclarations
 from goassist_models.evaluate.example import Case
@@ -108,18 +108,28 @@ async def test_each_place_is_scored_without_and_in_both_forms_and_once(tmp_path:
     cases = [place(root), place(root, "here()")]
     (one,) = await scored(engine, root, cases, out=out, model="m")  # type: ignore[arg-type]
     assert one.nats[FILES] < one.nats[NOTE] < one.nats[NONE] == 1000.0
-    _, note, files = engine.prompts
-    assert note.note.startswith("const limit = 100 // func Sum(lines []int) int // ")
+    assert one.nats[CHOSEN] < one.nats[NONE]
+    _, note, chosen, files = engine.prompts
+    assert note.note.splitlines()[:2] == ["const limit = 100", "func Sum(lines []int) int"]
+    assert chosen.note.splitlines() == list(reversed(one.chosen))
+    assert "c.desk Desk" in one.chosen
+    assert not any("here" in line for line in one.chosen)
     assert files.repo is not None
     assert [file.path for file in files.repo.files] == ["cart/types.go", "price/price.go"]
     assert not any(TRUTH in file.text for file in files.repo.files)
     assert await scored(engine, root, cases, out=out, model="m") == [one]  # type: ignore[arg-type]
-    assert len(engine.prompts) == 3
+    assert len(engine.prompts) == 4
+
+
+def test_what_is_chosen_meets_what_is_needed_by_the_name_that_is_declared() -> None:
+    needed = ("func (r *Raft) Leader() string", "func parse(text string) Term", "const limit = 100", "Lines []int")
+    chosen = ("c.Lines []int", "c.rafts[0].Leader() string", "other(parse Term)", "limited()")
+    assert Scored(case(1), {}, 1, needed, chosen).met == 2
 
 
 def test_the_difference_is_of_the_places_that_are_asked_about() -> None:
-    far = Scored(case(1, slices=("cross-file",)), {NONE: 9.0, NOTE: 6.0, FILES: 12.0}, 3, ("x",))
-    near = Scored(case(2), {NONE: 2.0, NOTE: 2.0, FILES: 2.0}, 1, ("y",))
+    far = Scored(case(1, slices=("cross-file",)), {NONE: 9.0, NOTE: 6.0, FILES: 12.0}, 3, ("x",), ())
+    near = Scored(case(2), {NONE: 2.0, NOTE: 2.0, FILES: 2.0}, 1, ("y",), ())
     alone, both = _compared([far, near], "cross-file", NOTE), _compared([far, near], "all", FILES)
     assert alone is not None and both is not None
     assert (alone.n, alone.difference) == (1, -1.0)
