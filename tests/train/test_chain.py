@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -138,6 +141,29 @@ def test_a_stage_that_is_done_is_not_done_again(run: Path) -> None:
     for stage in ("samples", "sft", "pairs", "dpo"):
         assert main(["train", stage, "--out", str(run)]) == 0
     assert (digest_of(run / "samples"), (run / "sft" / "history.json").stat().st_mtime_ns) == before
+
+
+def test_two_processes_train_together(run: Path, tmp_path: Path) -> None:
+    for part in ("samples", "held-out"):
+        shutil.copytree(run / part, tmp_path / part)
+    shutil.copyfile(run / "recipe.toml", tmp_path / "recipe.toml")
+    two = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
+    two += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    command = [sys.executable, *two, "-m", "goassist_lsp.cli", "train", "sft", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    alone, together = (json.loads((out / "sft" / "result.json").read_text()) for out in (run, tmp_path))
+    assert together["steps"] == alone["steps"] == 4
+    assert together["before"] == pytest.approx(alone["before"], rel=1e-3)
+    assert (tmp_path / "sft" / "adapter" / "adapter_model.safetensors").is_file()
+
+
+def test_the_accelerate_configuration_can_be_read() -> None:
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    path = Path(__file__).parent.parent.parent / "models" / "recipes" / "accelerate.yaml"
+    found: Any = load_config_from_file(str(path))
+    assert (str(found.distributed_type.value), found.num_processes, found.mixed_precision) == ("MULTI_GPU", 2, "bf16")
 
 
 def test_pairs_share_their_prompt_and_differ_at_once(run: Path) -> None:
