@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from goassist_index.errors import GoassistError
 from goassist_models.data.shards import Counts
 
 SECONDS = 0.4
@@ -13,3 +14,10 @@ def slowly(task: str) -> tuple[str, Counts]:
     """A shard that depends on its task alone."""
     time.sleep(SECONDS)
     return "".join(f'{{"task": "{task}", "line": {n}}}\n' for n in range(50)), {"lines": 50}
+
+
+def failing_at_three(task: str) -> tuple[str, Counts]:
+    """All shards but one."""
+    if task == "3":
+        raise GoassistError("it is the third", path="here", cure="Leave it out")
+    return task, {}

@@ -110,7 +110,7 @@ def _likelihood(the_run: TrainingRun, models: Mapping[str, Path], rules: Evaluat
     goroot, version = go_root()
     cases = perplexity_cases(goroot, version, rules.likelihood, rules.seed)
     settings = replace(resolve(Options())[0], context_tokens=the_run.recipe.context_tokens)
-    kept = Run.open(the_run.stage("evaluate") / "likelihood", "perplexity", {"go": version, "limit": rules.likelihood})
+    kept = Run.open(the_run.stage("evaluate") / f"likelihood-{rules.likelihood}", "perplexity", {"go": version, "limit": rules.likelihood})
     for name, path in models.items():
         model = ModelFile(name, path, None)
         kept = asyncio.run(measured(kept, model, cases, list(rules.forms), goroot / "src", settings))
@@ -121,7 +121,7 @@ def _infill(the_run: TrainingRun, models: Mapping[str, Path], rules: EvaluateRul
     """Examples by model and case."""
     specs = [spec for spec in pinned_modules() if spec.split == rules.split]
     kept = Run.open(
-        the_run.stage("evaluate") / "infill",
+        the_run.stage("evaluate") / f"infill-{rules.infill}",
         "infill",
         {"modules": [spec.name for spec in specs], "limit": rules.infill, "seed": rules.seed},
     )

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import ConfigError
+from goassist_lsp.cli.eval.perplexity import served_prompt
 from goassist_lsp.cli.train.run_directory import TrainingRun, add_arguments
+from goassist_lsp.settings import Options, resolve
 from goassist_models.data.records import read_shard
 from goassist_models.data.shards import shards_of, write_whole
+from goassist_models.evaluate.ghost import question
+from goassist_models.evaluate.perplexity import go_root, perplexity_cases
 from goassist_models.train.base import weights
 from goassist_models.train.export import adapter_to_gguf, importance_matrix, merge, quantise, to_gguf
+from goassist_models.train.roundtrip import compare
 
 TRAINED = ("dpo", "sft")
 MERGED = "merged"
 _CHARS_A_TOKEN = 3
+_CHECKED_TOKENS = 12
 
 
 def register(stages: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -29,6 +36,9 @@ def register(stages: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("--of", choices=TRAINED, help="which adapter (default: each that there is)")
     parser.add_argument("--keep-f16", action="store_true", help="keep the merged model as it is before quantising")
     parser.add_argument("--keep-merged", action="store_true", help="keep the merged weights too, for `train awq`")
+    parser.add_argument(
+        "--check", type=int, default=0, metavar="N", help="compare F16's greedy text with transformers', N prompts"
+    )
     parser.set_defaults(run=run)
 
 
@@ -40,12 +50,30 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("there is no adapter in this run", path=str(the_run.out), cure="Run `train sft` first")
     with the_run.timed("export") as tell:
         adapters = [adapter_file(the_run, stage, tell) for stage in stages]
-        keep = Keep(args.keep_f16, args.keep_merged)
+        keep = Keep(args.keep_f16 or args.check > 0, args.keep_merged)
         models = [path for stage in stages for path in _models(the_run, stage, tell, keep)]
     for file in (*adapters, *models):
         print(f"{file.stat().st_size / 1e6:8.1f} MB  {file}")
     print(f"the server loads it by its path, or the adapter as {the_run.recipe.base}+{adapters[0]}")
-    return 0
+    return _checked(the_run, stages[0], args.check) if args.check else 0
+
+
+def _checked(the_run: TrainingRun, stage: str, count: int) -> int:
+    """Exit status 0 when the F16 file says on all prompts what the weights say."""
+    goroot, version = go_root()
+    settings = replace(resolve(Options())[0], context_tokens=the_run.recipe.context_tokens)
+    cases = perplexity_cases(goroot, version, count, the_run.recipe.evaluate.seed)
+    prompts = [served_prompt(question(case, goroot / "src"), "psm", settings) for case in cases]
+    whole = model_file(the_run, stage, "F16")
+    with the_run.timed("round trip") as tell:
+        base = weights(the_run.recipe.base, cache_dir(), tell)
+        found = asyncio.run(compare(base, the_run.stage(stage) / "adapter", whole, prompts, _CHECKED_TOKENS))
+    other = [one for one in found if not one.same]
+    tokens = sum(len(one.file) for one in found)
+    print(f"{len(found) - len(other)} of {len(found)} greedy texts are the same ({tokens} tokens, {whole.name})")
+    for one in other:
+        print(f"  they part where the two likeliest differ by {one.margin:.4f} nats")
+    return 1 if other else 0
 
 
 def adapter_file(the_run: TrainingRun, stage: str, tell: Callable[[str], None]) -> Path:
