@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import log
 from pathlib import Path
@@ -21,7 +21,7 @@ from goassist_lsp.cli.bench_report import table
 from goassist_lsp.cli.eval import infill
 from goassist_lsp.cli.eval.ours import OwnModels, Variant
 from goassist_lsp.cli.eval.perplexity import measured
-from goassist_lsp.cli.train.export import TRAINED, model_file
+from goassist_lsp.cli.train.export import TRAINED, adapter_file, model_file
 from goassist_lsp.cli.train.run_directory import TrainingRun, add_arguments
 from goassist_lsp.settings import Options, resolve
 from goassist_lsp.stages import Stages
@@ -32,7 +32,7 @@ from goassist_models.evaluate.modules import pinned_modules
 from goassist_models.evaluate.perplexity import figures, go_root, perplexity_cases
 from goassist_models.evaluate.report.statistics import paired, share
 from goassist_models.evaluate.runs import Run
-from goassist_models.registry import ModelFile
+from goassist_models.registry import resolve as resolve_model
 from goassist_models.train.recipe import EvaluateRules
 
 BASE = "base"
@@ -48,6 +48,9 @@ def register(stages: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("--likelihood", type=int, metavar="N", help="holes to foretell (default: the recipe's)")
     parser.add_argument("--infill", type=int, metavar="N", help="holes to fill, 0 for none (default: the recipe's)")
     parser.add_argument(
+        "--adapters", action="store_true", help="the base with each stage's adapter beside it, not the merged files"
+    )
+    parser.add_argument(
         "--quantised", action="store_true", help="instead F16 beside the quantised files of the last stage"
     )
     parser.set_defaults(run=run)
@@ -62,14 +65,16 @@ def run(args: argparse.Namespace) -> int:
         likelihood=own.likelihood if args.likelihood is None else args.likelihood,
         infill=own.infill if args.infill is None else args.infill,
     )
-    models = _quantised(the_run) if args.quantised else _models(the_run)
-    base = next(iter(models))
     with the_run.timed("evaluate") as tell:
+        models = (
+            _quantised(the_run) if args.quantised else _beside(the_run, tell) if args.adapters else _models(the_run)
+        )
         tell("likelihood of held-out functions")
         kept = _likelihood(the_run, models, rules)
         tell("holes of the development modules")
         examples = _infill(the_run, models, rules) if rules.infill else {}
     columns = ("", *models)
+    base = next(iter(models))
     found = figures(kept, rules.forms[0])
     rows = [*_likelihood_rows(found, list(models)), *(_infill_rows(examples) if examples else ())]
     notes = [
@@ -86,38 +91,52 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _models(the_run: TrainingRun) -> dict[str, Path]:
+def _beside(the_run: TrainingRun, tell: Callable[[str], None]) -> dict[str, str]:
+    """The base, and the base with each stage's adapter, in one quantisation: what is between them is training alone."""
+    file = the_run.vocabulary_file()
+    trained = [stage for stage in reversed(TRAINED) if (the_run.stage(stage) / "adapter").is_dir()]
+    if not trained:
+        raise ConfigError("there is no adapter in this run", path=str(the_run.out), cure="Run `train sft` first")
+    made = {f"{stage.upper()} adapter": f"{file}+{adapter_file(the_run, stage, tell)}" for stage in trained}
+    return {BASE: str(file), **made}
+
+
+def _models(the_run: TrainingRun) -> dict[str, str]:
     """Files by the name in the table. Raises ConfigError when nothing has been exported."""
     first = the_run.recipe.export.types[0]
     made = {stage.upper(): model_file(the_run, stage, first) for stage in ("sft", "dpo")}
-    there = {name: path for name, path in made.items() if path.is_file()}
+    there = {name: str(path) for name, path in made.items() if path.is_file()}
     if not there:
         raise ConfigError("no model has been exported", path=str(the_run.out), cure="Run `train export` first")
-    return {BASE: the_run.vocabulary_file(), **there}
+    return {BASE: str(the_run.vocabulary_file()), **there}
 
 
-def _quantised(the_run: TrainingRun) -> dict[str, Path]:
+def _quantised(the_run: TrainingRun) -> dict[str, str]:
     """The last stage's files by file type, F16 first. Raises ConfigError when F16 was not kept."""
     for stage in TRAINED:
         names = ["F16", *(name for name in the_run.recipe.export.types if name != "F16")]
         found = {name: model_file(the_run, stage, name) for name in names}
         if found["F16"].is_file():
-            return {name: path for name, path in found.items() if path.is_file()}
+            return {name: str(path) for name, path in found.items() if path.is_file()}
     raise ConfigError("there is no F16 file", path=str(the_run.out), cure="Run `train export --keep-f16` first")
 
 
-def _likelihood(the_run: TrainingRun, models: Mapping[str, Path], rules: EvaluateRules) -> Run:
+def _likelihood(the_run: TrainingRun, models: Mapping[str, str], rules: EvaluateRules) -> Run:
     goroot, version = go_root()
     cases = perplexity_cases(goroot, version, rules.likelihood, rules.seed)
     settings = replace(resolve(Options())[0], context_tokens=the_run.recipe.context_tokens)
-    kept = Run.open(the_run.stage("evaluate") / f"likelihood-{rules.likelihood}", "perplexity", {"go": version, "limit": rules.likelihood})
-    for name, path in models.items():
-        model = ModelFile(name, path, None)
+    kept = Run.open(
+        the_run.stage("evaluate") / f"likelihood-{rules.likelihood}",
+        "perplexity",
+        {"go": version, "limit": rules.likelihood},
+    )
+    for name, spec in models.items():
+        model = replace(resolve_model(spec), name=name)
         kept = asyncio.run(measured(kept, model, cases, list(rules.forms), goroot / "src", settings))
     return kept
 
 
-def _infill(the_run: TrainingRun, models: Mapping[str, Path], rules: EvaluateRules) -> dict[str, dict[str, Example]]:
+def _infill(the_run: TrainingRun, models: Mapping[str, str], rules: EvaluateRules) -> dict[str, dict[str, Example]]:
     """Examples by model and case."""
     specs = [spec for spec in pinned_modules() if spec.split == rules.split]
     kept = Run.open(
@@ -135,13 +154,13 @@ def _infill(the_run: TrainingRun, models: Mapping[str, Path], rules: EvaluateRul
 
 
 async def _asked(
-    inquiry: infill.Inquiry, work: Sequence[infill.ModuleWork], models: Mapping[str, Path], context_tokens: int
+    inquiry: infill.Inquiry, work: Sequence[infill.ModuleWork], models: Mapping[str, str], context_tokens: int
 ) -> None:
     settings = {"check_types": False, "context_tokens": context_tokens}
     own = OwnModels()
     try:
         variant = Variant("model alone", "healed, ended with the hole, without the compiler", _ALONE, settings)
-        systems = [await own.system(variant, str(path), name, cold=False) for name, path in models.items()]
+        systems = [await own.system(variant, spec, name, cold=False) for name, spec in models.items()]
         await infill.measure(inquiry, work, systems)
     finally:
         await own.close()
