@@ -80,7 +80,7 @@ lock: $(STAMP)
 	$(BIN)/python -m uv pip compile --quiet --universal --no-emit-index-url --no-emit-find-links --no-header \
 	  --no-emit-package llama-cpp-python --extra data --extra eval --extra serve --group dev pyproject.toml -o locks/dev.txt
 	$(BIN)/python -m uv pip compile --quiet --universal --no-emit-index-url --no-emit-find-links --no-header \
-	  --no-emit-package llama-cpp-python --no-emit-package goassist-lsp --extra train --group dev pyproject.toml -o locks/train.txt
+	  --no-emit-package llama-cpp-python --no-emit-package goassist-lsp --extra train --extra ray --group dev pyproject.toml -o locks/train.txt
 
 # The extension for VS Code, from its own lock file: editors/vscode/goassist.vsix.
 vsix: setup

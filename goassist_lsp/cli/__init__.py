@@ -14,6 +14,7 @@ VERBS = ("complete", "check", "index", "search", "model", "doctor", "bench", "ev
 EXIT_UNUSABLE = 2
 # What only some verbs need, by the extra that brings it.
 _EXTRAS = {
+    "awq": ("llmcompressor",),
     "embed": ("faiss",),
     "eval": ("jinja2", "matplotlib", "pandas", "plotly", "rapidfuzz", "scipy"),
     "serve": ("prometheus_client", "starlette", "uvicorn"),

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from transformers import AutoModelForCausalLM
 
 from goassist_lsp.cli import main
 from goassist_lsp.cli.train import dedup
@@ -16,8 +21,8 @@ from goassist_models.data.shards import digest_of
 from goassist_models.data.stack import COLUMNS, stack_files
 from goassist_models.engine import CancelToken, GenerateRequest
 from goassist_models.engine.llama import LlamaEngine, LlamaSettings
-from goassist_models.engine.vocabulary import load_vocabulary
 from goassist_models.infill import FORMS, InfillPrompt
+from goassist_models.train.roundtrip import compare
 
 RECIPE = """
 name = "chain"
@@ -91,29 +96,23 @@ PROMPTS = [f"func f{n}(n int) int {{\n\treturn {'n + ' * (n % 5)}" for n in rang
 
 
 def test_the_exported_model_says_what_transformers_says(run: Path, weights: Path) -> None:
-    import torch
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM
+    prompts = [InfillPrompt(FORMS["psm"], prefix=prompt, suffix="}\n") for prompt in PROMPTS]
+    found = asyncio.run(compare(weights, run / "dpo" / "adapter", exported(run, "f16"), prompts, 6))
+    assert [one.file for one in found if not one.same] == []
+    assert sum(len(one.file) for one in found) >= 2 * len(PROMPTS)
 
-    base: Any = AutoModelForCausalLM.from_pretrained(str(weights), dtype=torch.float32)
-    merged: Any = PeftModel.from_pretrained(base, str(run / "dpo" / "adapter")).merge_and_unload().eval()
-    merged.to(torch.bfloat16).float()  # as it is kept
-    words = load_vocabulary(exported(run, "f16"))
-    expected = []
-    for prompt in PROMPTS:
-        ids, _ = words.prompt_tokens(InfillPrompt(FORMS["psm"], prefix=prompt, suffix="}\n"))
-        said: list[int] = []
-        for _ in range(6):
-            with torch.no_grad():
-                token = int(merged(torch.tensor([[*ids, *said]])).logits[0, -1].argmax())
-            if token in words.ends:
-                break
-            said.append(token)
-        expected.append(said)
-    found = greedy(exported(run, "f16"), PROMPTS)
-    # The server ends where bytes are no text any more, which a model of random weights soon comes to.
-    assert [said[: len(own)] for said, own in zip(expected, found, strict=True)] == found
-    assert sum(map(len, found)) >= 2 * len(PROMPTS)
+
+def test_a_file_of_other_weights_is_told_apart(run: Path, weights: Path) -> None:
+    prompts = [InfillPrompt(FORMS["psm"], prefix=prompt, suffix="}\n") for prompt in PROMPTS[:4]]
+    other = run.parent / "other"
+    if not other.is_dir():
+        model: Any = AutoModelForCausalLM.from_pretrained(str(weights))
+        with torch.no_grad():
+            for layer in model.model.layers:
+                layer.mlp.down_proj.weight.mul_(-3)
+        model.save_pretrained(other)
+    found = asyncio.run(compare(other, None, exported(run, "f16"), prompts, 6))
+    assert any(not one.same and one.margin > 0 for one in found)
 
 
 def test_the_adapter_beside_its_base_says_what_the_merged_model_says(run: Path, base: Path) -> None:
@@ -138,6 +137,29 @@ def test_a_stage_that_is_done_is_not_done_again(run: Path) -> None:
     for stage in ("samples", "sft", "pairs", "dpo"):
         assert main(["train", stage, "--out", str(run)]) == 0
     assert (digest_of(run / "samples"), (run / "sft" / "history.json").stat().st_mtime_ns) == before
+
+
+def test_two_processes_train_together(run: Path, tmp_path: Path) -> None:
+    for part in ("samples", "held-out"):
+        shutil.copytree(run / part, tmp_path / part)
+    shutil.copyfile(run / "recipe.toml", tmp_path / "recipe.toml")
+    two = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
+    two += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    command = [sys.executable, *two, "-m", "goassist_lsp.cli", "train", "sft", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    alone, together = (json.loads((out / "sft" / "result.json").read_text()) for out in (run, tmp_path))
+    assert together["steps"] == alone["steps"] == 4
+    assert together["before"] == pytest.approx(alone["before"], rel=1e-3)
+    assert (tmp_path / "sft" / "adapter" / "adapter_model.safetensors").is_file()
+
+
+def test_the_accelerate_configuration_can_be_read() -> None:
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    path = Path(__file__).parent.parent.parent / "models" / "recipes" / "accelerate.yaml"
+    found: Any = load_config_from_file(str(path))
+    assert (str(found.distributed_type.value), found.num_processes, found.mixed_precision) == ("MULTI_GPU", 2, "bf16")
 
 
 def test_pairs_share_their_prompt_and_differ_at_once(run: Path) -> None:

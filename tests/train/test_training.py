@@ -20,7 +20,7 @@ from goassist_models.train.estimate import estimate
 from goassist_models.train.export import merge
 from goassist_models.train.preference import Pair
 from goassist_models.train.recipe import DpoRules, SftRules, read_recipe
-from goassist_models.train.sft import HISTORY, lora_model, padded, sft
+from goassist_models.train.sft import HISTORY, _dataset, lora_model, memory_named, padded, sft
 
 RECIPES = Path(__file__).parent.parent.parent / "models" / "recipes"
 RULES = SftRules(rank=4, alpha=8, max_steps=6, evaluate_every=2, learning_rate=1e-2, max_tokens=64, dropout=0.1)
@@ -29,7 +29,7 @@ RULES = SftRules(rank=4, alpha=8, max_steps=6, evaluate_every=2, learning_rate=1
 def sample(number: int) -> Sample:
     rng = random.Random(number)
     ids = tuple(rng.randrange(40, 120) for _ in range(12))
-    return Sample(str(number), "m", "m/a.go", "F", "line", "joined", 0, 1, ("MIT",), ids, 6)
+    return Sample(str(number), "m", "m/a.go", "F", "line", "joined", 0, 1, ("MIT",), ids, 6, 3)
 
 
 def pair(number: int) -> Pair:
@@ -139,10 +139,54 @@ def test_dpo_raises_the_chosen_above_the_rejected(weights: Path, tmp_path: Path)
     assert trained.after < trained.before
 
 
-def test_a_loss_that_is_no_number_ends_training_by_name(weights: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_ends_training_and_names_the_samples(weights: Path, tmp_path: Path) -> None:
     rules = replace(RULES, learning_rate=1e30, clip=1e30, warmup=0.0)
-    with pytest.raises(GoassistError, match=r"(loss|grad_norm) is (nan|inf) at update \d"):
+    with pytest.raises(GoassistError, match=r"(loss|grad_norm) is (nan|inf) at update \d, .* among samples \d+"):
         sft(weights, SAMPLES, HELD_OUT, rules, tmp_path / "run")
+    assert not (tmp_path / "run" / "adapter").exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
+def test_want_of_memory_names_the_setting_to_lower(tmp_path: Path, error: Exception) -> None:
+    for stage in ("sft", "dpo"):
+        with (
+            pytest.raises(ModelError, match=rf"memory ran out while training.*Lower \[{stage}\] max_tokens or batch"),
+            memory_named(stage, tmp_path),
+        ):
+            raise error
+    with pytest.raises(RuntimeError, match="another cause"), memory_named("sft", tmp_path):
+        raise RuntimeError("another cause")
+
+
+def test_what_is_learnt_alone_is_projected_to_the_loss_of_trl(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = replace(RULES, dropout=0.0, max_steps=3, evaluate_every=3, accumulate=2)
+    ours = sft(weights, SAMPLES, HELD_OUT, rules, tmp_path / "ours")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    from trl import SFTTrainer
+
+    monkeypatch.setattr("goassist_models.train.sft._trainer_class", lambda: SFTTrainer)
+    theirs = sft(weights, SAMPLES, HELD_OUT, rules, tmp_path / "theirs")
+    assert ours.steps == theirs.steps == 3
+    for (name, value), (other, expected) in zip(losses(tmp_path / "ours"), losses(tmp_path / "theirs"), strict=True):
+        assert name == other
+        assert value == pytest.approx(expected, abs=2e-2)  # bfloat16, and another order of sums
+
+
+def test_the_whole_middle_is_learnt_where_the_recipe_says_so() -> None:
+    ids = list(sample(1).ids)
+    (hole,), (middle,) = (_dataset([sample(1)], replace(RULES, learn=learn))["labels"] for learn in ("hole", "middle"))
+    assert hole == [-100] * 6 + ids[6:]
+    assert middle == [-100] * 3 + ids[3:]
 
 
 def test_an_adapter_of_another_base_is_named(weights: Path, tmp_path: Path) -> None:

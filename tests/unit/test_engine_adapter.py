@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from goassist_index.errors import ModelError
-from goassist_lsp.app import load_engine
+from goassist_lsp.app import Assistant, load_engine
 from goassist_lsp.settings import Settings
 from goassist_models.engine.llama import LlamaEngine, LlamaSettings
 from goassist_models.infill import FORMS, InfillPrompt
@@ -64,6 +64,21 @@ async def test_the_server_loads_a_model_with_its_adapter_by_one_name(base: Path,
         assert engine.model_name == "random+mine"
     finally:
         await engine.close()
+
+
+async def test_adapters_are_swapped_by_a_setting_without_a_restart(base: Path, tmp_path: Path) -> None:
+    first, second = (adapter(tmp_path / f"{name}.gguf", width=288) for name in ("first", "second"))
+    wanted = [f"{base}", f"{base}+{first}", f"{base}+{second}", f"{base}"]
+    assistant = Assistant(Settings(model=wanted[0], check_types=False))
+    seen = []
+    try:
+        await assistant.start([])
+        for spec in wanted:
+            await assistant.apply_settings(Settings(model=spec, check_types=False))
+            seen.append((await assistant.status())["model"])
+    finally:
+        await assistant.close()
+    assert seen == ["random", "random+first", "random+second", "random"]
 
 
 async def test_an_adapter_of_another_base_is_named(base: Path, tmp_path: Path) -> None:

@@ -119,6 +119,10 @@ def test_what_is_learnt_is_the_hole_with_what_healing_took_back(vocabulary: Voca
         tie = written[: len(written) - len(hole)]
         assert source[: row["start"]].endswith(tie)
         healed += bool(tie)
+        # What the model takes for the middle begins behind its token; in the joined form that is the prefix.
+        assert row["ids"][row["told"] - 1] == tiny_gguf.token_id("<|fim_middle|>")
+        assert tiny_gguf.token_id("<|fim_middle|>") not in row["ids"][row["told"] :]
+        assert (row["told"] < row["prompt"]) or form != "joined"
         assert row["spdx"] == ["MIT"]
     assert (healed > 0) == (form in ("joined", "anchored"))
 

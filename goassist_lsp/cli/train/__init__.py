@@ -8,7 +8,7 @@ import importlib
 # Modules of this package, in the order in which they are run; each has `register(stages)`.
 STAGES: tuple[str, ...] = (
     *("collect", "licence", "gate", "dedup", "samples", "report"),
-    *("sft", "pairs", "dpo", "export", "evaluate"),
+    *("sft", "pairs", "dpo", "export", "awq", "evaluate", "publish", "adapt"),
 )
 
 

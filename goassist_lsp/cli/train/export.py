@@ -3,43 +3,77 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import shutil
+import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import ConfigError
+from goassist_lsp.cli.eval.perplexity import served_prompt
 from goassist_lsp.cli.train.run_directory import TrainingRun, add_arguments
+from goassist_lsp.settings import Options, resolve
 from goassist_models.data.records import read_shard
 from goassist_models.data.shards import shards_of, write_whole
+from goassist_models.evaluate.ghost import question
+from goassist_models.evaluate.perplexity import go_root, perplexity_cases
 from goassist_models.train.base import weights
 from goassist_models.train.export import adapter_to_gguf, importance_matrix, merge, quantise, to_gguf
+from goassist_models.train.roundtrip import compare
 
 TRAINED = ("dpo", "sft")
+MERGED = "merged"
 _CHARS_A_TOKEN = 3
+_CHECKED_TOKENS = 12
 
 
 def register(stages: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the stage to `train`."""
     parser = stages.add_parser("export", help="merge, convert to GGUF and quantise; the adapter as a GGUF of its own")
     add_arguments(parser)
-    parser.add_argument("--of", choices=TRAINED, help="which adapter (default: the last one that there is)")
+    parser.add_argument("--of", choices=TRAINED, help="which adapter (default: each that there is)")
     parser.add_argument("--keep-f16", action="store_true", help="keep the merged model as it is before quantising")
+    parser.add_argument("--keep-merged", action="store_true", help="keep the merged weights too, for `train awq`")
+    parser.add_argument(
+        "--check", type=int, default=0, metavar="N", help="compare F16's greedy text with transformers', N prompts"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0: every file is there; each is printed."""
     the_run = TrainingRun.of(args)
-    stage = args.of or next((name for name in TRAINED if (the_run.stage(name) / "adapter").is_dir()), "")
-    if not stage:
+    stages = [args.of] if args.of else [name for name in TRAINED if (the_run.stage(name) / "adapter").is_dir()]
+    if not stages:
         raise ConfigError("there is no adapter in this run", path=str(the_run.out), cure="Run `train sft` first")
     with the_run.timed("export") as tell:
-        files = [adapter_file(the_run, stage, tell), *_models(the_run, stage, tell, keep_f16=args.keep_f16)]
-    for file in files:
+        adapters = [adapter_file(the_run, stage, tell) for stage in stages]
+        keep = Keep(args.keep_f16 or args.check > 0, args.keep_merged)
+        models = [path for stage in stages for path in _models(the_run, stage, tell, keep)]
+    for file in (*adapters, *models):
         print(f"{file.stat().st_size / 1e6:8.1f} MB  {file}")
-    print(f"the server loads it by its path, or the adapter as {the_run.recipe.base}+{files[0]}")
-    return 0
+    print(f"the server loads it by its path, or the adapter as {the_run.recipe.base}+{adapters[0]}")
+    return _checked(the_run, stages[0], args.check) if args.check else 0
+
+
+def _checked(the_run: TrainingRun, stage: str, count: int) -> int:
+    """Exit status 0 when the F16 file says on all prompts what the weights say."""
+    goroot, version = go_root()
+    settings = replace(resolve(Options())[0], context_tokens=the_run.recipe.context_tokens)
+    cases = perplexity_cases(goroot, version, count, the_run.recipe.evaluate.seed)
+    prompts = [served_prompt(question(case, goroot / "src"), "psm", settings) for case in cases]
+    whole = model_file(the_run, stage, "F16")
+    with the_run.timed("round trip") as tell:
+        base = weights(the_run.recipe.base, cache_dir(), tell)
+        found = asyncio.run(compare(base, the_run.stage(stage) / "adapter", whole, prompts, _CHECKED_TOKENS))
+    other = [one for one in found if not one.same]
+    tokens = sum(len(one.file) for one in found)
+    print(f"{len(found) - len(other)} of {len(found)} greedy texts are the same ({tokens} tokens, {whole.name})")
+    for one in other:
+        print(f"  they part where the two likeliest differ by {one.margin:.4f} nats")
+    return 1 if other else 0
 
 
 def adapter_file(the_run: TrainingRun, stage: str, tell: Callable[[str], None]) -> Path:
@@ -62,19 +96,33 @@ def _folder(the_run: TrainingRun, stage: str) -> Path:
     return folder
 
 
-def _models(the_run: TrainingRun, stage: str, tell: Callable[[str], None], *, keep_f16: bool) -> list[Path]:
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Which files between adapter and quantised models stay: the F16 GGUF, the merged weights."""
+
+    f16: bool
+    merged: bool
+
+
+def _models(the_run: TrainingRun, stage: str, tell: Callable[[str], None], keep: Keep) -> list[Path]:
     rules = the_run.recipe.export
     targets = {name: model_file(the_run, stage, name) for name in rules.types}
     whole = model_file(the_run, stage, "F16")
-    if all(target.is_file() for target in targets.values()) and (whole.is_file() or not keep_f16):
-        return list(targets.values())
     folder = _folder(the_run, stage)
-    if not whole.is_file():
+    merged = folder / MERGED
+    kept = (whole.is_file() or not keep.f16) and (merged.is_dir() or not keep.merged)
+    if all(target.is_file() for target in targets.values()) and kept:
+        return list(targets.values())
+    if not whole.is_file() or (keep.merged and not merged.is_dir()):
         base = weights(the_run.recipe.base, cache_dir(), tell)
         tell("working the adapter into the weights")
-        merged = merge(base, the_run.stage(stage) / "adapter", folder / "merged")
-        to_gguf(merged, whole, tell)
-        shutil.rmtree(merged)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            merge(base, the_run.stage(stage) / "adapter", made := Path(scratch) / MERGED)
+            if not whole.is_file():
+                to_gguf(made, whole, tell)
+            if keep.merged:
+                shutil.rmtree(merged, ignore_errors=True)
+                made.replace(merged)
     importance = None
     if rules.importance_tokens:
         text = folder / "gated.txt"
@@ -83,7 +131,7 @@ def _models(the_run: TrainingRun, stage: str, tell: Callable[[str], None], *, ke
     for name, target in targets.items():
         if not target.is_file():
             quantise(whole, target, name, importance, tell)
-    if not keep_f16 and "F16" not in targets:
+    if not keep.f16 and "F16" not in targets:
         whole.unlink()
     return list(targets.values())
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 
+from tree_sitter import Node
+
 from goassist_index.boundary import boundary
 from goassist_lsp.app import load_engine
 from goassist_lsp.cli.train.compiler import compiler_reward
@@ -18,12 +20,15 @@ from goassist_lsp.cli.train.samples import prompt_builder
 from goassist_lsp.context.cursor import context_at
 from goassist_lsp.settings import Options, resolve
 from goassist_lsp.types import DocumentSnapshot
-from goassist_models.data.records import read_shard
-from goassist_models.data.samples import Sample, read_samples
+from goassist_models.data.gates import module_root
+from goassist_models.data.records import SourceFile, read_shard
+from goassist_models.data.samples import Sample, read_samples, sample_of
 from goassist_models.data.shards import shards_of, write_whole
 from goassist_models.engine import CancelToken, Engine, GenerateRequest
-from goassist_models.engine.vocabulary import load_vocabulary
+from goassist_models.engine.vocabulary import Vocabulary, load_vocabulary
 from goassist_models.evaluate.example import Question
+from goassist_models.evaluate.ghost import Place
+from goassist_models.train.negatives import MakeSample, gated_pairs
 from goassist_models.train.preference import Draw, Pair, holes_of, mutated_pairs, natural_pairs, pair_line
 from goassist_models.train.recipe import PreferenceRules
 from goassist_models.train.reward import Hole
@@ -62,9 +67,13 @@ async def _pairs(the_run: TrainingRun, tell: Callable[[str], None]) -> tuple[lis
     natural = sorted(holes[: rules.natural], key=lambda pair: pair[0].file)
     other = sorted(holes[rules.natural :], key=lambda pair: pair[0].file)
     words = load_vocabulary(the_run.vocabulary_file())
-    async with compiler_reward() as reward:
+    asked = _tests(files) if rules.tests else None
+    async with compiler_reward(asked, lint=rules.lint) as reward:
+        tell("what the gates refused")
+        gated, counts = await gated_pairs(files, _body_samples(the_run, words), reward, words, rules.gated)
         tell("faults in good code")
-        mutated, counts = await mutated_pairs(other, reward, words, rules.mutated, rules.seed)
+        mutated, more = await mutated_pairs(other, reward, words, rules.mutated, rules.seed)
+        counts += more
         tell("what the model says")
         adapter = adapter_file(the_run, "sft", tell)
         settings = replace(resolve(Options())[0], model=f"{the_run.vocabulary_file()}+{adapter}")
@@ -74,7 +83,27 @@ async def _pairs(the_run: TrainingRun, tell: Callable[[str], None]) -> tuple[lis
             found, more = await natural_pairs(natural, reward, draw, words, rules.natural)
         finally:
             await engine.close()
-    return [*mutated, *found], counts + more
+    return [*gated, *mutated, *found], counts + more
+
+
+def _tests(files: Sequence[SourceFile]) -> Callable[[Hole], Sequence[str]]:
+    """Names of the tests that name the function in which a hole lies."""
+    known = {module_root(file) / file.path: file.functions for file in files if file.kept}
+
+    def names(hole: Hole) -> Sequence[str]:
+        return next((f.tests for f in known.get(hole.path, ()) if f.start <= hole.start and hole.end <= f.end), ())
+
+    return names
+
+
+def _body_samples(the_run: TrainingRun, words: Vocabulary) -> MakeSample:
+    build = prompt_builder(the_run.recipe.context_tokens)
+
+    def make(file: SourceFile, node: Node, start: int, end: int) -> Sample:
+        place = Place(module_root(file) / file.path, file.text.encode(), node, new=False)
+        return sample_of(file, place, ("body", start, end), "joined", words, build, the_run.recipe.preference.seed)
+
+    return make
 
 
 def _drawing(engine: Engine, rules: PreferenceRules, context_tokens: int) -> Draw:

@@ -57,6 +57,10 @@ class TrainingRun:
         """Shard names and paths that a stage has made. Raises GoassistError when it has not run."""
         return {path.name: str(path) for path in shards_of(self.stage(stage))}
 
+    def recipe_text(self) -> str:
+        """The recipe's file, as it was when the run began."""
+        return (self.out / _RECIPE).read_text(encoding="utf-8")
+
     def vocabulary_file(self) -> Path:
         """The GGUF file whose tokens the samples are made of. Raises ModelError when it is not there."""
         return resolve(self.recipe.vocabulary or self.recipe.base).path

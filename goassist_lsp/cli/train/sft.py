@@ -12,6 +12,7 @@ from goassist_index.cachedir import cache_dir
 from goassist_lsp.cli.train.run_directory import TrainingRun, add_arguments
 from goassist_models.data.samples import Sample, read_samples
 from goassist_models.data.shards import shards_of, write_whole
+from goassist_models.evaluate.perplexity import go_root, perplexity_cases
 from goassist_models.train.base import VOCABULARY, check_vocabulary, weights
 from goassist_models.train.estimate import estimate
 from goassist_models.train.sft import sft
@@ -62,8 +63,18 @@ def _dry_run(the_run: TrainingRun) -> int:
 
 
 def held_out_samples(the_run: TrainingRun) -> list[Sample]:
-    """Samples of held-out functions, as many as the recipe measures with."""
+    """Samples of held-out functions, as many as the recipe measures with; not of those that its evaluation asks.
+
+    Or else what stops training, and chooses the adapter that is kept, would have seen the questions.
+    """
     rules = the_run.recipe.sft
+    goroot, version = go_root()
+    cases = perplexity_cases(goroot, version, the_run.recipe.evaluate.likelihood, the_run.recipe.evaluate.seed)
+    asked = {(case.file, case.function) for case in cases}
     found = list(read_samples(shards_of(the_run.stage("held-out") / "samples")))
-    fitting = [sample for sample in found if len(sample.ids) <= rules.max_tokens]
+    fitting = [
+        sample
+        for sample in found
+        if len(sample.ids) <= rules.max_tokens and (sample.file.partition("/")[2], sample.function) not in asked
+    ]
     return random.Random(rules.seed).sample(fitting, min(rules.held_out, len(fitting)))

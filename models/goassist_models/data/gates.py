@@ -1,7 +1,7 @@
 """Third stage, the quality gates: gofmt, go vet, the type check and staticcheck, in each source's own module.
 
 Dependencies are fetched first; then nothing of a module is run, linked or generated: without cgo, without network,
-with its go.mod as it is. A function that fails stays in the shard with the cause; negatives.py makes use of it.
+with its go.mod as it is. A function that fails stays in the shard with the cause; train/negatives.py makes use of it.
 
 What a gate cannot say anything about (files for another system, cgo, a package whose dependencies are missing) is out.
 """
@@ -30,7 +30,7 @@ from goassist_models.evaluate.analyzers import STATICCHECK_MODULE, Analyzer, Fin
 from goassist_models.evaluate.modules import ModuleSpec, prepare
 
 # Bugs and dead code; staticcheck's matters of style (ST, QF) are left to the model's other examples.
-_BUGS = ("SA", "S1", "U1")
+BUGS = ("SA", "S1", "U1")
 _LOADING_LIMIT_S = 180.0
 _OFFLINE = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOPROXY": "off", "GOWORK": "off", "GOTOOLCHAIN": "local"}
 
@@ -139,7 +139,7 @@ def _vetted(module: _Module, files: Sequence[SourceFile]) -> list[SourceFile]:
 
 def _checked(module: _Module, files: Sequence[SourceFile], checked: Analyzer) -> list[SourceFile]:
     return _analyzed(
-        module, files, lambda *where: [f for f in checked(*where) if f.check.startswith(_BUGS)], "staticcheck"
+        module, files, lambda *where: [f for f in checked(*where) if f.check.startswith(BUGS)], "staticcheck"
     )
 
 

@@ -61,9 +61,11 @@ class SampleRules:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One sequence of token `ids`, of which the first `prompt` are given and the others learnt.
+    """One sequence of token `ids`, of which the first `prompt` are given and the others are the answer.
 
-    `start` and `end` are the hole's bytes in `file`'s text; `spdx` the licences that hold for it.
+    What stands behind the first `told` of them the model takes for the middle already: in the joined form the prefix
+    too, so that each of its places is a hole that begins there. `start` and `end` are the hole's bytes in `file`'s
+    text; `spdx` the licences that hold for it.
     """
 
     id: str
@@ -77,6 +79,7 @@ class Sample:
     spdx: tuple[str, ...]
     ids: tuple[int, ...]
     prompt: int
+    told: int
 
 
 def make_samples(
@@ -147,26 +150,42 @@ def _of_file(
             kind, start, end = hole
             asked.add((start, end))
             try:
-                prompt, learnt = _tokens(words, _prompt(form, place, start, end, build), form, place, start, end)
+                sample = sample_of(file, place, (kind, start, end), form, words, build, rules.seed)
             except ModelError:
                 counts["cannot be spelled"] += 1
                 continue
-            if len(prompt) + len(learnt) > rules.max_tokens or len(learnt) > rules.max_middle_tokens:
+            if len(sample.ids) > rules.max_tokens or len(sample.ids) - sample.prompt > rules.max_middle_tokens:
                 counts["too long"] += 1
                 continue
-            yield Sample(
-                id=_digest(rules.seed, file.name, node.start_byte, start, end, form)[:20],
-                module=file.module,
-                file=file.name,
-                function=place.name,
-                kind=kind,
-                form=form,
-                start=start,
-                end=end,
-                spdx=file.spdx,
-                ids=(*prompt, *learnt),
-                prompt=len(prompt),
-            )
+            yield sample
+
+
+def sample_of(
+    file: SourceFile,
+    place: Place,
+    hole: tuple[GhostKind, int, int],
+    form: str,
+    words: Vocabulary,
+    build: Builder,
+    seed: int,
+) -> Sample:
+    """The sample of one hole of `file`. Raises ModelError when the vocabulary cannot spell its text."""
+    kind, start, end = hole
+    prompt, learnt = _tokens(words, _prompt(form, place, start, end, build), form, place, start, end)
+    return Sample(
+        id=_digest(seed, file.name, place.node.start_byte, start, end, form)[:20],
+        module=file.module,
+        file=file.name,
+        function=place.name,
+        kind=kind,
+        form=form,
+        start=start,
+        end=end,
+        spdx=file.spdx,
+        ids=(*prompt, *learnt),
+        prompt=len(prompt),
+        told=_told(words, prompt, form),
+    )
 
 
 def _hole(place: Place, rng: random.Random, number: int, cut_inside: float) -> tuple[GhostKind, int, int] | None:
@@ -206,6 +225,10 @@ def _tokens(
         ]
     given, tie = words.prompt_tokens(prompt)
     return given, [*words.spell(tie, truth), words.special(_END_OF_TEXT)]
+
+
+def _told(words: Vocabulary, prompt: list[int], form: str) -> int:
+    return len(prompt) if form == INSTRUCT else prompt.index(words.special(words.infill.middle)) + 1
 
 
 def _instruction(words: Vocabulary, prompt: InfillPrompt, node: Node, source: bytes) -> list[int]:

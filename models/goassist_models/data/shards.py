@@ -22,6 +22,8 @@ from pathlib import Path
 
 from goassist_index.errors import GoassistError
 
+_RAY_RETRIES = 4
+
 Counts = Mapping[str, int]
 Work = Callable[[str], tuple[str, Counts]]
 """From a shard's task (the input's path, or the source to collect) to its contents and what is to be counted."""
@@ -145,11 +147,32 @@ def _on_ray(
 ) -> None:
     """A task a shard; Ray runs it again elsewhere when its worker or node is lost."""
     import ray
+    from ray.exceptions import RayError, RayTaskError
 
     ray.init(address=None if address == "local" else address, log_to_driver=False, ignore_reinit_error=True)
-    remote = ray.remote(max_retries=4)(make)
-    waiting: Sequence[object] = [remote.remote(name, task) for name, task in left.items()]
+    remote = ray.remote(max_retries=_RAY_RETRIES)(_made_by_ray)
+    running = {remote.remote(make, name, task): name for name, task in left.items()}
+    waiting: Sequence[object] = list(running)
+    failed: Exception | None = None
     while waiting:
         done, waiting = ray.wait(waiting, num_returns=1)
-        ray.get(done)
+        try:
+            ray.get(done)
+        except RayTaskError as error:
+            cause = error.cause
+            failed = failed or (cause if isinstance(cause, GoassistError) else error)
+        except RayError as error:
+            lost = GoassistError(
+                f"the workers that made it were lost {_RAY_RETRIES + 1} times",
+                path=running[done[0]],
+                cure="Run it again: finished shards stay. Give each worker more memory",
+            )
+            lost.__cause__ = error
+            failed = failed or lost
         tell(f"{len(left) - len(waiting)} of {len(left)}")
+    if failed is not None:
+        raise failed
+
+
+def _made_by_ray(make: Callable[[str, str], None], name: str, task: str) -> None:
+    make(name, task)

@@ -12,11 +12,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from goassist_index.errors import ConfigError, ModelError
+from goassist_index.errors import ConfigError
 from goassist_models.data.shards import write_whole
 from goassist_models.train.preference import Pair
 from goassist_models.train.recipe import DpoRules
-from goassist_models.train.sft import HISTORY, IGNORED, Trained, padded, shared_arguments, watch
+from goassist_models.train.sft import (
+    HISTORY,
+    IGNORED,
+    Trained,
+    memory_named,
+    padded,
+    save_adapter,
+    shared_arguments,
+    token_logprobs,
+    watch,
+)
 
 
 def dpo_margin_loss(
@@ -34,13 +44,8 @@ def summed_logprobs(model: Any, batch: Mapping[str, Any]) -> Any:
     """Log-probability of each sequence's labelled tokens, in nats, shape (sequences,)."""
     import torch
 
-    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).logits
-    labels = batch["labels"][:, 1:]
-    learnt = labels != IGNORED
-    # Only where something is learnt: a row of logits is as wide as the vocabulary.
-    rows = torch.log_softmax(logits[:, :-1][learnt].float(), dim=-1)
-    each = rows.gather(1, labels[learnt].unsqueeze(1)).squeeze(1)
-    return torch.zeros(labels.shape[0], device=each.device).index_add(0, learnt.nonzero()[:, 0], each)
+    each, sequences = token_logprobs(model, batch)
+    return torch.zeros(batch["labels"].shape[0], device=each.device).index_add(0, sequences, each)
 
 
 def dpo(
@@ -90,13 +95,9 @@ def dpo(
         callbacks=[watch(tell, rules.max_steps)],
     )
     last = get_last_checkpoint(str(out / "checkpoints")) if (out / "checkpoints").is_dir() else None
-    try:
+    with memory_named("dpo", out):
         trainer.train(resume_from_checkpoint=last)
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise ModelError(
-            "memory ran out while training", path=str(out), cure="Lower [dpo] max_tokens or batch in the recipe"
-        ) from error
-    trainer.model.save_pretrained(str(out / "adapter"))
+    save_adapter(trainer, out / "adapter")
     history = [row for row in trainer.state.log_history if "loss" in row]
     write_whole(out / HISTORY, json.dumps(history, indent=1) + "\n")
     losses = [row["loss"] for row in history]

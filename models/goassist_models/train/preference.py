@@ -1,8 +1,9 @@
 """Preference pairs: two texts for one hole, of which the compiler accepts one and refuses the other.
 
 Some are made by putting a fault into good code (mutated), others are what the model itself says, drawn several times
-(natural). Both texts end with the line on which the refused one fails, and what they begin with alike is part of the
-prompt: so a pair differs at the failing span alone, and length decides nothing.
+(natural), and what the gates refused beside its nearest good form (gated, negatives.py). Both texts end with the line
+on which the refused one fails, and what they begin with alike is part of the prompt: so a pair differs at the failing
+span alone, and length decides nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Draw = Callable[[Hole, Sample], Awaitable[Sequence[str]]]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Token ids: `prompt` is shared, then `chosen` or `rejected`. `source` is "mutated" or "natural"."""
+    """Token ids: `prompt` is shared, then `chosen` or `rejected`. `source` is "mutated", "natural" or "gated"."""
 
     id: str
     source: str
@@ -66,7 +67,7 @@ async def mutated_pairs(
             continue
         broken = edit.apply(source, hole.start, hole.end).decode("utf-8", "replace")
         good, bad = await reward(hole, (hole.truth, broken))
-        pair = _pair(sample, words, "mutated", (hole.truth, good), (broken, bad), counts)
+        pair = pair_of(sample, words, "mutated", (hole.truth, good), (broken, bad), counts)
         if pair is not None:
             pairs.append(pair)
     return pairs, counts
@@ -93,24 +94,32 @@ async def natural_pairs(
             default=(hole.truth, truth),
         )
         worst = min(zip(said, scores, strict=True), key=lambda pair: 1.0 if pair[1].value is None else pair[1].value)
-        pair = _pair(sample, words, "natural", best, worst, counts)
+        pair = pair_of(sample, words, "natural", best, worst, counts)
         if pair is not None:
             pairs.append(pair)
     return pairs, counts
 
 
-def _pair(
+def pair_of(
     sample: Sample,
     words: Vocabulary,
     source: str,
     good: tuple[str, Score],
     bad: tuple[str, Score],
     counts: Counter[str],
+    refused: str = "",
 ) -> Pair | None:
+    """The pair of two texts, or None, counted, when it proves nothing.
+
+    One must compile and say something, the other fail: by the compiler, by the function's tests, or for what a gate
+    `refused` it.
+    """
     (chosen, high), (rejected, low) = good, bad
-    if not high.compiles or high.trivial or low.compiles is not False or low.value is None or high.value is None:
+    fails = low.compiles is False or (low.tests is False and high.tests is True) or bool(refused and low.compiles)
+    if not high.compiles or high.trivial or not fails or low.value is None or high.value is None:
         counts["not one that compiles and one that does not"] += 1
         return None
+    cause = low.complaint or refused or "a test fails"
     lines = _failing_lines(chosen, rejected, low)
     given, end = sample.ids[: sample.prompt], sample.ids[-1]
     tie = _tie(sample, words)
@@ -120,8 +129,8 @@ def _pair(
     if not first or not second:
         counts["no token tells them apart"] += 1
         return None
-    counts[f"{source}: {_kind(low.complaint)}"] += 1
-    return Pair(sample.id, source, sample.file, low.complaint, (*given, *texts[0][:shared]), first, second)
+    counts[f"{source}: {_kind(cause)}"] += 1
+    return Pair(sample.id, source, sample.file, cause, (*given, *texts[0][:shared]), first, second)
 
 
 def _tie(sample: Sample, words: Vocabulary) -> bytes:

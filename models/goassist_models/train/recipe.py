@@ -8,7 +8,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cattrs
 
@@ -34,6 +34,8 @@ class SftRules:
     after `patience` such without a better one, training stops. `modules_to_save` trains and saves whole matrices
     (docs/decisions: harmful where input and output are tied). `packed` joins samples to `max_tokens`,
     `checkpointing` computes activations twice and keeps fewer. `held_out` samples are measured with.
+    `learn`: the loss is on the "hole" and its end, or on all that the model takes for the "middle": in the joined form,
+    where prefix and hole follow each other, every place of the prefix is then learnt as a hole that begins there.
     """
 
     four_bit: bool = False
@@ -55,6 +57,7 @@ class SftRules:
     evaluate_every: int = 20
     patience: int = 3
     seed: int = 1
+    learn: Literal["hole", "middle"] = "hole"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +65,15 @@ class PreferenceRules:
     """Pairs for DPO: `mutated` from faults put into good code, `natural` holes that the model itself is asked.
 
     `draws` answers a hole; a pair needs one that compiles and one that does not, or the author's text for the first.
+    `gated` of what the gates refused, each beside its nearest good form. With `tests` a text that compiles and fails
+    the function's tests loses to one that passes them; `lint` ranks by staticcheck's findings too: seconds a text.
     """
 
     mutated: int = 32
     natural: int = 32
+    gated: int = 32
+    tests: bool = False
+    lint: bool = False
     draws: int = 2
     max_new_tokens: int = 48
     temperature: float = 0.8
@@ -96,6 +104,16 @@ class ExportRules:
 
 
 @dataclass(frozen=True, slots=True)
+class AwqRules:
+    """AWQ for vLLM: `samples` of up to `max_tokens` tokens show which weights matter; a `scheme` of llm-compressor."""
+
+    samples: int = 256
+    max_tokens: int = 2048
+    scheme: str = "W4A16_ASYM"
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluateRules:
     """Held-out holes: `likelihood` of the standard library's new functions, `infill` of the development modules."""
 
@@ -123,6 +141,7 @@ class Recipe:
     preference: PreferenceRules = field(default_factory=PreferenceRules)
     dpo: DpoRules = field(default_factory=DpoRules)
     export: ExportRules = field(default_factory=ExportRules)
+    awq: AwqRules = field(default_factory=AwqRules)
     evaluate: EvaluateRules = field(default_factory=EvaluateRules)
     vocabulary: str = ""
 

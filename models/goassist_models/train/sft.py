@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,42 +42,50 @@ def sft(
     rules: SftRules,
     out: Path,
     tell: Callable[[str], None] = lambda message: None,
+    before_update: Callable[[], None] = lambda: None,
 ) -> Trained:
     """Train on `samples` until `rules` say that it is enough; `out` holds checkpoints, history and the adapter.
 
+    `before_update` is called before each update and may wait.
     Raises ConfigError for too few samples, GoassistError for a loss that is no number, ModelError where memory ran out.
     """
     if not samples or not held_out:
         raise ConfigError("there are no samples to train on, or none to measure with", path=str(out.parent))
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    import torch
     from transformers import EarlyStoppingCallback, set_seed
     from transformers.trainer_utils import get_last_checkpoint
-    from trl import SFTTrainer
 
     set_seed(rules.seed)
     model, tokenizer = lora_model(weights, rules)
     last = get_last_checkpoint(str(out / "checkpoints")) if (out / "checkpoints").is_dir() else None
-    trainer: Any = SFTTrainer(
+    batches = Batches(2 * rules.accumulate)
+    trainer: Any = _trainer_class()(
         model=model,
         args=_arguments(rules, out, begins=last is None),
-        train_dataset=_dataset(samples, rules.max_tokens),
-        eval_dataset=_dataset(held_out, rules.max_tokens),
+        train_dataset=_dataset(samples, rules),
+        # What is asked of it is the hole, whatever else is learnt.
+        eval_dataset=_dataset(held_out, replace(rules, learn="hole")),
         processing_class=tokenizer,
-        data_collator=None if rules.packed else padded,
-        callbacks=[EarlyStoppingCallback(rules.patience), watch(tell, rules.max_steps)],
+        data_collator=None if rules.packed else batches,
+        callbacks=[
+            EarlyStoppingCallback(rules.patience),
+            watch(tell, rules.max_steps, batches.recent, before_update),
+        ],
     )
-    try:
+    with memory_named("sft", out):
         trainer.train(resume_from_checkpoint=last)
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise ModelError(
-            "memory ran out while training", path=str(out), cure="Lower [sft] max_tokens or batch in the recipe"
-        ) from error
-    trainer.model.save_pretrained(str(out / "adapter"))
+    save_adapter(trainer, out / "adapter")
     history = [row for row in trainer.state.log_history if "loss" in row or "eval_loss" in row]
     write_whole(out / HISTORY, json.dumps(history, indent=1) + "\n")
     held = [row["eval_loss"] for row in history if "eval_loss" in row]
     return Trained(out / "adapter", held[0], min(held), int(trainer.state.global_step))
+
+
+def save_adapter(trainer: Any, target: Path) -> None:
+    """Write the adapter, by the first of several processes; the others wait until it is there."""
+    if trainer.is_world_process_zero():
+        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(target))
+    trainer.accelerator.wait_for_everyone()
 
 
 def lora_model(weights: Path, rules: SftRules) -> tuple[Any, Any]:
@@ -158,13 +168,92 @@ def shared_arguments(seed: int, checkpoints: Path) -> dict[str, Any]:
     }
 
 
-def _dataset(samples: Sequence[Sample], max_tokens: int) -> Any:
+def _trainer_class() -> Any:
+    """The SFTTrainer of trl, which outside of CUDA and the like projects every position onto the vocabulary.
+
+    For a small model on a CPU that is most of the work, so there the loss is taken of the learnt positions alone.
+    """
+    import torch
+    from trl import SFTTrainer
+
+    if torch.cuda.is_available() or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return SFTTrainer
+
+    class LearntAlone(SFTTrainer):  # type: ignore[misc]
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            each = -token_logprobs(model, inputs)[0]
+            count = each.numel() if num_items_in_batch is None else num_items_in_batch
+            loss = each.sum() / max(1, int(count))
+            return (loss, {"loss": loss.detach()}) if return_outputs else loss
+
+    return LearntAlone
+
+
+def token_logprobs(model: Any, batch: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Log-probabilities in nats of a batch's labelled tokens, shape (tokens,), and the sequence of each.
+
+    Only where something is learnt is the hidden state projected: a row of logits is as wide as the vocabulary.
+    """
+    import torch
+
+    inputs = {k: batch[k] for k in ("input_ids", "attention_mask", "position_ids") if k in batch}
+    labels = batch["labels"][:, 1:]
+    learnt = labels != IGNORED
+    if hasattr(model, "module"):  # wrapped for several processes: its own forward is what joins their gradients
+        logits = model(**inputs, use_cache=False).logits[:, :-1][learnt].float()
+    else:
+        whole = model.get_base_model() if hasattr(model, "get_base_model") else model
+        states = whole.model(**inputs, use_cache=False).last_hidden_state
+        logits = whole.get_output_embeddings()(states[:, :-1][learnt]).float()
+    rows = torch.log_softmax(logits, dim=-1)
+    return rows.gather(1, labels[learnt].unsqueeze(1)).squeeze(1), learnt.nonzero()[:, 0]
+
+
+@contextmanager
+def memory_named(stage: str, out: Path) -> Iterator[None]:
+    """Where memory runs out, on a device or here, say which of the recipe's settings to lower."""
+    import torch
+
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        # torch raises a plain RuntimeError where the machine's own memory is meant.
+        if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and "allocate memory" not in str(error):
+            raise
+        raise ModelError(
+            "memory ran out while training", path=str(out), cure=f"Lower [{stage}] max_tokens or batch in the recipe"
+        ) from error
+
+
+def _dataset(samples: Sequence[Sample], rules: SftRules) -> Any:
     from datasets import Dataset
 
-    fitting = [sample for sample in samples if len(sample.ids) <= max_tokens]
-    rows = {"input_ids": [list(sample.ids) for sample in fitting]}
-    rows["labels"] = [[IGNORED] * sample.prompt + list(sample.ids[sample.prompt :]) for sample in fitting]
+    fitting = [sample for sample in samples if len(sample.ids) <= rules.max_tokens]
+    rows: dict[str, list[Any]] = {"input_ids": [list(sample.ids) for sample in fitting], "labels": []}
+    for sample in fitting:
+        given = max(1, sample.told) if rules.learn == "middle" else sample.prompt
+        rows["labels"].append([IGNORED] * given + list(sample.ids[given:]))
+    if not rules.packed:
+        rows["sample"] = [sample.id for sample in fitting]
     return Dataset.from_dict(rows)
+
+
+class Batches:
+    """Makes batches of rows, and remembers whose samples the last `keep` of them were."""
+
+    def __init__(self, keep: int) -> None:
+        self._ids: deque[list[str]] = deque(maxlen=keep + 1)  # the loader is one batch ahead
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The batch of these rows, whose samples' ids are remembered."""
+        self._ids.append([row["sample"] for row in rows if "sample" in row])
+        return padded(rows)
+
+    def recent(self) -> list[str]:
+        """Ids of the samples in the last batches."""
+        return [one for batch in self._ids for one in batch]
 
 
 def padded(rows: Sequence[Mapping[str, Sequence[int]]]) -> dict[str, Any]:
@@ -181,19 +270,31 @@ def padded(rows: Sequence[Mapping[str, Sequence[int]]]) -> dict[str, Any]:
     return {"input_ids": filled("input_ids", 0), "labels": filled("labels", IGNORED), "attention_mask": mask}
 
 
-def watch(tell: Callable[[str], None], steps: int) -> Any:
-    """A callback that says how far training is, and ends it when a loss is no number."""
+def watch(
+    tell: Callable[[str], None],
+    steps: int,
+    recent: Callable[[], Sequence[str]] = lambda: (),
+    before_update: Callable[[], None] = lambda: None,
+) -> Any:
+    """A callback that says how far training is, and ends it when a loss is no number.
+
+    `recent` names the samples of the last batches; `before_update` is called before each update.
+    """
     from transformers import TrainerCallback
 
     class Watch(TrainerCallback):  # type: ignore[misc]
+        def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            before_update()
+
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
             for name in ("loss", "eval_loss", "grad_norm"):
                 value = (logs or {}).get(name)
                 if value is None:
                     continue
                 if not math.isfinite(value):
+                    samples = f", among samples {', '.join(recent())}" if recent() else ""
                     raise GoassistError(
-                        f"{name} is {value} at update {state.global_step}, of batch {state.global_step} in order",
+                        f"{name} is {value} at update {state.global_step}, of batch {state.global_step}{samples}",
                         path=args.output_dir,
                         cure="Lower learning_rate in the recipe; it goes on from the last checkpoint",
                     )
