@@ -159,7 +159,7 @@ class CompletionPipeline:
         with run.timed("prompt"):
             beside = self._beside.of(context.snapshot.path) if widened and self._checker is not None else ()
             alone = prompt.build(context, form=form, budget_tokens=budget, beside=beside)
-        if self._retriever is None or not self._stages.retrieve:
+        if self._retriever is None or not (self._stages.retrieve or self._stages.at_hand):
             return alone
         with run.timed("retrieve"):
             try:
@@ -169,10 +169,11 @@ class CompletionPipeline:
                 run.degrade("retrieve")
                 return alone
         repo = repository.shown(found, int(budget * prompt.CHARS_A_TOKEN * repository.SHARE))
-        if repo is None:
+        names = found.names if found is not None else ()
+        if repo is None and not names:
             return alone
-        run.prompt_notes += repository.notes(repo)
-        return prompt.build(context, form=form, budget_tokens=budget, beside=beside, repo=repo)
+        run.prompt_notes += (*(repository.notes(repo) if repo is not None else ()), *names)
+        return prompt.build(context, form=form, budget_tokens=budget, beside=beside, repo=repo, names=names)
 
     async def _second_draw(self, request: GenerateRequest, context: CursorContext, run: Run) -> GenerateRequest:
         """Others from the same prompt; where the place asks for something the model is told that, and says it anew."""

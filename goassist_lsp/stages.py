@@ -10,7 +10,8 @@ class Stages:
     """Which stages run; evaluation switches them in turn to see what they are worth, users have what helps.
 
     `beside`: the prompt shows what the package's other files import. `retrieve`: it shows what the index finds for
-    the place; off until an evaluation says that it helps. `meaning`: that is looked for by meaning too, where the
+    the place; off until an evaluation says that it helps. `at_hand`: it shows names of other files that are likely
+    to be of use, above the function; off until the same. `meaning`: that is looked for by meaning too, where the
     extra `embed` and its model are there; words alone found more (docs/results.md). `facts`: a second draw is told
     what the place asks for, which did not help (models/LOG.md). `trim`: a generation ends, and is cut, where the hole
     ends. `filters`: all other post-processing too. `names`: decoding is held to names that exist. What fails the
@@ -21,6 +22,7 @@ class Stages:
 
     beside: bool = True
     retrieve: bool = False
+    at_hand: bool = False
     meaning: bool = False
     facts: bool = False
     trim: bool = True

@@ -168,11 +168,15 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """What a workspace has for a place: its name `repo`, the file's own `path` from its root, snippets best first."""
+    """What a workspace has for a place: its name `repo`, the file's own `path` from its root, snippets best first.
+
+    `names` are single declarations of other files, each on a line as it would be written there, the best first.
+    """
 
     repo: str
     path: str
     snippets: tuple[Snippet, ...]
+    names: tuple[str, ...] = ()
 
 
 class Retriever(Protocol):

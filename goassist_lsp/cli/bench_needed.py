@@ -17,12 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from goassist_index.athand import Place, at_hand
 from goassist_index.cachedir import cache_dir
 from goassist_index.scan import KEYWORDS
 from goassist_lsp.check.typecheck import TypeChecker
 from goassist_lsp.cli.bench_report import print_json, table
 from goassist_lsp.cli.bench_truths import add_arguments, cells, compared, each_scored, keep, kept
+from goassist_lsp.context.athand import chosen
 from goassist_lsp.context.cursor import context_at
 from goassist_lsp.generate import prompt
 from goassist_lsp.settings import Options, resolve
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 NONE, FILES, NOTE, CHOSEN = "none", "as files", "as a note", "chosen, as a note"
 _FORMS = (FILES, NOTE, CHOSEN)
 _CHOSEN_LINES = 10
-_LINES_BEFORE = 6
 _LOADING_LIMIT_S = 180.0
 _SLICES = ("cross-file", "cross-package")
 
@@ -131,13 +130,13 @@ async def _scored(
     needed = declarations.of(case, root, known)
     if not needed:
         return Scored(case, {}, 0, (), ())
-    chosen = await _chosen(checker, context, known)
+    shown = await _chosen(checker, context, known)
     nats: dict[str, float] = {}
     tokens = 0
-    for form, made in _forms(alone, case, root, needed, chosen).items():
+    for form, made in _forms(alone, case, root, needed, shown).items():
         score = await engine.score(made, case.truth)
         nats[form], tokens = score.nats, score.tokens
-    return Scored(case, nats, tokens, tuple(one.line for one in needed), chosen)
+    return Scored(case, nats, tokens, tuple(one.line for one in needed), shown)
 
 
 async def _chosen(checker: TypeChecker, context: CursorContext, known: str) -> tuple[str, ...]:
@@ -146,23 +145,11 @@ async def _chosen(checker: TypeChecker, context: CursorContext, known: str) -> t
     await checker.check(snapshot, context.offset, context.offset, ("",))  # as in an editor: the package is loaded
     facts = await checker.in_play(snapshot, context.offset)
     await checker.document_closed(snapshot.path)
-    if facts is None:
-        return ()
-    test = snapshot.path.name.endswith("_test.go")
-    files = (path for path in snapshot.path.parent.glob("*.go") if path != snapshot.path)
-    others = {
-        path: path.read_text(encoding="utf-8", errors="replace")
-        for path in sorted(files)
-        if test or not path.name.endswith("_test.go")
-    }
-    lines = context.function_prefix.splitlines()
-    asking = "\n".join((*lines[:1], *lines[1:][-_LINES_BEFORE:]))
-    place = Place(snapshot.text, context.line_prefix, asking, known)
-    return tuple(one.line for one in at_hand(place, others, facts)[:_CHOSEN_LINES])
+    return chosen(context, facts, known, _CHOSEN_LINES) if facts is not None else ()
 
 
 def _forms(
-    alone: InfillPrompt, case: Case, root: Path, needed: Sequence[NeededDeclaration], chosen: Sequence[str]
+    alone: InfillPrompt, case: Case, root: Path, needed: Sequence[NeededDeclaration], shown: Sequence[str]
 ) -> Mapping[str, InfillPrompt]:
     """The prompts to compare. What is shown takes nothing of the file's own part; the best stands last."""
     texts: dict[Path, list[str]] = {}
@@ -174,7 +161,7 @@ def _forms(
     return {
         NONE: alone,
         NOTE: replace(alone, note="\n".join(one.line for one in needed)),
-        CHOSEN: replace(alone, note="\n".join(reversed(chosen))),
+        CHOSEN: replace(alone, note="\n".join(reversed(shown))),
         FILES: replace(alone, repo=repo),
     }
 

@@ -39,16 +39,19 @@ def build(
     note: str = "",
     beside: Sequence[ImportSpec] = (),
     repo: RepoContext | None = None,
+    names: Sequence[str] = (),
 ) -> InfillPrompt:
     """The prompt for this place, in at most about `budget_tokens` tokens, the `note` and what stands `beside`.
 
     `beside`: imports that the file does not have, in the order of their worth; inside functions the prompt shows as
     many as there is room for, as if they were the file's. Who reads an import block without a package takes it that the
-    package is not to be used, and what is used gets its import after the check. `repo` takes its part of the budget.
+    package is not to be used, and what is used gets its import after the check. `repo` takes its part of the budget,
+    and so do `names`: lines that stand as comments above the function, so that typing on in it appends; the best first.
     """
     if repo is not None:
         budget_tokens -= math.ceil(size_chars(repo) / CHARS_A_TOKEN)
-    budget_chars = int(budget_tokens * CHARS_A_TOKEN)
+    noted = "".join(f"// {name}\n" for name in reversed(names)) + "\n" if names else ""
+    budget_chars = int(budget_tokens * CHARS_A_TOKEN) - len(noted)
     suffix = _suffix_window(context.suffix, int(budget_chars * SUFFIX_SHARE))
     window = _prefix_window(context.prefix, budget_chars - int(budget_chars * SUFFIX_SHARE))
     prefix = _unix(window)
@@ -56,7 +59,24 @@ def build(
         # A window may leave the file's own imports out; the whole text has them.
         own = _imports(context.prefix) if len(window) < len(context.prefix) else ()
         prefix = _with_imports(prefix, (*own, *beside))
+    if noted:
+        prefix = _above_function(prefix, _unix(context.function_prefix), noted)
     return InfillPrompt(form=FORMS[form], prefix=prefix, suffix=_unix(suffix), note=note, repo=repo)
+
+
+def _above_function(prefix: str, function: str, noted: str) -> str:
+    """A prefix with `noted` above the function that it ends in and its comment, or where the window of it begins."""
+    at = len(prefix) - len(function) if prefix.endswith(function) else _head_end(prefix)
+    while at and (line := prefix.rfind("\n", 0, at - 1) + 1) < at and prefix.startswith("//", line):
+        at = line
+    return prefix[:at] + noted + prefix[at:]
+
+
+def _head_end(prefix: str) -> int:
+    try:
+        return min(len(prefix), len(prefix[: read_header(prefix).end].rstrip("\n")) + 2)
+    except NoPlaceForImport:
+        return 0
 
 
 def note_of(wanted: Wanted) -> str:

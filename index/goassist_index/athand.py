@@ -1,7 +1,7 @@
 """What a place could use that its package's other files declare: members of the values there, and functions.
 
 What the snippets of a search show holds little of what a text goes on to use: it is found by likeness. This goes by
-types instead, by how often a name is used, and by its words. Nothing serves it yet: `bench needed` measures it.
+types instead, by how often a name is used, and by its words. For prompts; `bench needed` says what it is worth.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from goassist_index.chunk import Outline, outline_of
@@ -52,7 +53,7 @@ def at_hand(place: Place, others: Mapping[Path, str], facts: TypeFacts) -> list[
 
     Behind a dot only what may follow it. What `place.known` says already is left out.
     """
-    outlines = [outline_of(text.encode()) for text in others.values()]
+    outlines = [_outline(text) for text in others.values()]
     uses = _Uses(place.text, others.values())
     asked, seen = set(words(place.asking)), set(_NAME.findall(place.known))
     ranked: dict[str, float] = {}
@@ -65,6 +66,11 @@ def at_hand(place: Place, others: Mapping[Path, str], facts: TypeFacts) -> list[
         shown = line[:_MOST_CHARS]
         ranked[shown] = max(score, ranked.get(shown, score))
     return [AtHand(line, score) for line, score in sorted(ranked.items(), key=lambda pair: (-pair[1], pair[0]))]
+
+
+@lru_cache(maxsize=512)
+def _outline(text: str) -> Outline:
+    return outline_of(text.encode())
 
 
 class _Uses:

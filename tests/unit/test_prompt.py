@@ -140,3 +140,34 @@ def test_typing_on_appends_below_imports_beside(typed: int) -> None:
     text = "value := compute(alpha, beta, gamma)"[:typed]
     before, after = (with_beside(HEAD + f"func f() {{\n\t{said}<CURSOR>\n}}\n") for said in ("", text))
     assert after == before + text
+
+
+COMMENTED = "package p\n\n// f does it.\nfunc f(n int) int {\n\tx := n<CURSOR>\n\treturn x\n}\n"
+
+
+def with_names(marked: str, names: tuple[str, ...], budget_tokens: int = 256) -> InfillPrompt:
+    return prompt.build(place(marked), form="joined", budget_tokens=budget_tokens, names=names)
+
+
+def test_names_stand_above_the_function_and_its_comment_the_best_next_to_it() -> None:
+    made = with_names(COMMENTED, ("best()", "other()"))
+    assert made.prefix == "package p\n\n// other()\n// best()\n\n// f does it.\nfunc f(n int) int {\n\tx := n"
+    assert with_names(COMMENTED, ()) == built(COMMENTED)
+
+
+def test_typing_on_in_the_function_appends_behind_names_too() -> None:
+    before = with_names(COMMENTED, ("best()",))
+    after = with_names(COMMENTED.replace("<CURSOR>", " + 1\n\ty := <CURSOR>"), ("best()",))
+    assert after.prefix == before.prefix + " + 1\n\ty := "
+    assert after.suffix == before.suffix
+
+
+@given(st.integers(0, 300), st.integers(0, 20))
+def test_names_take_their_part_of_the_budget_and_nothing_else_away(lines: int, count: int) -> None:
+    body = "".join(f"\tcall{n}(n)\n" for n in range(lines))
+    names = tuple(f"name{n}(text string) error" for n in range(count))
+    made = with_names(f"{HEAD}func f(n int) {{\n{body}\t<CURSOR>\n}}\n", names, 512)
+    assert len(made.prefix) + len(made.suffix) <= 512 * prompt.CHARS_A_TOKEN + len("\n")
+    assert made.prefix.startswith(HEAD)
+    assert made.prefix.endswith("\t")
+    assert all(f"// {name}\n" in made.prefix for name in names)

@@ -18,12 +18,13 @@ import psutil
 from goassist_index.errors import CheckerUnavailable, GoassistError
 from goassist_lsp.app import load_engine
 from goassist_lsp.check.typecheck import TypeChecker
+from goassist_lsp.context.athand import NamesAtHand
 from goassist_lsp.context.retrieve import WorkspaceRetriever
 from goassist_lsp.indexes import Indexes
 from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Options, Settings, resolve
 from goassist_lsp.stages import Stages
-from goassist_lsp.types import Completion, DocumentSnapshot
+from goassist_lsp.types import Completion, DocumentSnapshot, Retriever
 from goassist_models.engine import CancelToken, Engine, EngineOver, GenerateRequest, Generation
 from goassist_models.evaluate.example import Answer, Edit, Question, System
 from goassist_models.infill import FORMS, InfillPrompt
@@ -76,6 +77,7 @@ ABLATIONS = (
     Variant("no trimming", "no end of hole, in generation or after", Stages(trim=False)),
     Variant("no filters", "the model's text as it is, then checked", Stages(trim=False, filters=False)),
     Variant("with snippets", "the prompt shows what the index finds", Stages(retrieve=True)),
+    Variant("with names at hand", "the prompt shows likely names of other files", Stages(at_hand=True)),
     Variant("with facts", "a second draw is told what the place asks for", Stages(facts=True)),
     Variant(
         "types at the end",
@@ -154,7 +156,9 @@ class OwnModels:
     async def _ask(self, engine: Engine, settings: Settings, stages: Stages, question: Question) -> Answer:
         snapshot = DocumentSnapshot(question.path.as_uri(), question.path, 1, question.text)
         await self._warm(snapshot, question.offset, settings)
-        retriever = await self._retriever(snapshot) if stages.retrieve else None
+        retriever: Retriever | None = await self._retriever(snapshot) if stages.retrieve else None
+        if stages.at_hand:
+            retriever = NamesAtHand(self._checker, limit_s=_LOADING_LIMIT_S)
         pipeline = CompletionPipeline(engine, self._checker, settings, stages, retriever)
         cancel = CancelToken()
         cpu_s, begun = self._cpu_s(), time.perf_counter()
