@@ -58,6 +58,7 @@ export function registerCommands(parts: Parts): void {
         await server.restart();
       }
     },
+    "goassist.getGo": () => vscode.env.openExternal(vscode.Uri.parse("https://go.dev/dl/")),
     "goassist.chooseServer": () => vscode.commands.executeCommand("workbench.action.openSettings", "goassist.server"),
   };
   for (const [name, action] of Object.entries(commands)) {

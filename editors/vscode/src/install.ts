@@ -46,7 +46,17 @@ export async function installServer(context: vscode.ExtensionContext, log: vscod
       return false;
     }
   }
+  await haveFound(context, programOf(environment, PACKAGE));
   return true;
+}
+
+/** Where another program is found first, or the setting names one that is not there, have the setting name this one. */
+async function haveFound(context: vscode.ExtensionContext, program: string): Promise<void> {
+  if ((await findServer(context)).program !== program) {
+    const settings = vscode.workspace.getConfiguration("goassist");
+    const ofWorkspace = settings.inspect("server")?.workspaceValue !== undefined;
+    await settings.update("server", program, ofWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global);
+  }
 }
 
 /** Ask, with size and licence, then fetch the model. Returns whether it is there. */
