@@ -274,10 +274,12 @@ def running(
     extensions: Sequence[Path] = (),
     trusted: bool = True,
     workspace: Path | None = None,
+    package: Path | None = None,
 ) -> Iterator[VSCode]:
     """A window on `project`, or a `workspace` file in it, with the packaged extension; ended when the block is left.
 
-    `server` is a command, or the setting as it is; None leaves the setting alone.
+    `server` is a command, or the setting as it is; None leaves the setting alone. `package` is another .vsix than the
+    one made of this checkout.
     """
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home)
@@ -295,7 +297,7 @@ def running(
         everything = {**os.environ, **own, **(env or {})}
         # The models are where they were.
         everything.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))
-        packages = [part for path in (extension(), probe(), *extensions) for part in ("--install-extension", str(path))]
+        packages = [part for path in (package or extension(), probe(), *extensions) for part in ("--install-extension", str(path))]
         done = subprocess.run(
             [*code_server(), *places, *packages], env=everything, capture_output=True, text=True, check=False
         )
