@@ -2,10 +2,10 @@
 
     python scripts/first_ghost.py neovim|vscode
 
-The steps are those of the README, run as they stand there: the commands of its section on the editor by a shell, its Lua
-written into `~/.config/nvim/init.lua`; then a Go file is opened and typed into. The home is new, with a clone of this
-repository in `~/src/goassist`: no model, no package, no build of any kind is in it. Package indexes are reached as pip
-and npm are told to reach them. VS Code is code-server in a browser; `code` on PATH is it.
+The steps are those of the README, run as they stand there: the commands of its section on the editor by a shell, its
+Lua written into `~/.config/nvim/init.lua`; then a Go file is opened and typed into. The home is new, with a clone of
+this repository in `~/src/goassist`: no model, no package, no build of any kind is in it. Package indexes are reached as
+pip and npm are told to reach them. VS Code is code-server in a browser; what `code` installs is installed there.
 """
 
 from __future__ import annotations

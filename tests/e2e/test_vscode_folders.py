@@ -1,4 +1,4 @@
-"""Several folders in one window of VS Code, and a file outside of all of them: one server knows all of their modules."""
+"""Several folders in one window of VS Code, and a file outside of all of them: one server knows all these modules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""gopls beside the extension in the real VS Code: its list, its diagnostics, its formatting on save, and our ghost text."""
+"""gopls beside the extension in the real VS Code: its list, diagnostics and formatting on save, and our ghost text."""
 
 from __future__ import annotations
 

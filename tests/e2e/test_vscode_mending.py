@@ -19,10 +19,10 @@ FILE = go_file(say=["println(1)"])
 DIALOG = ".monaco-dialog-box"
 NO_MODEL = "There is no model. Run `goassist-lsp model pull`"
 MODEL = {"name": "small", "title": "Small", "size_bytes": 491_400_000, "licence": "Apache-2.0", "default": True}
-# A server whose model is not there until it has been pulled.
+# A server whose model is not there until it has been pulled; FOLDER is where.
 FETCHING = f"""
 import json, os, pathlib, sys
-here = pathlib.Path({{folder!r}})
+here = pathlib.Path(FOLDER)
 fetched = here / "fetched"
 if sys.argv[1:3] == ["model", "list"]:
     print(json.dumps([{MODEL!r} | {{"present": fetched.exists()}}]))
@@ -68,7 +68,7 @@ def answer(code: VSCode, button: str) -> str:
 
 
 def test_the_model_is_fetched_after_size_and_licence_were_named(code: VSCode, tmp_path: Path) -> None:
-    (tmp_path / "tool.py").write_text(FETCHING.format(folder=str(tmp_path)))
+    (tmp_path / "tool.py").write_text(FETCHING.replace("FOLDER", repr(str(tmp_path))))
     shell = program(code.project, [sys.executable, str(tmp_path / "tool.py")])
     shell.write_text(shell.read_text().rstrip() + ' "$@"\n')
     code.open(FILE)
@@ -112,7 +112,7 @@ def test_a_server_that_is_too_old_is_named_and_its_button_installs_another_that_
     assert not any("too old" in one for one in code.notifications())
 
 
-def test_an_environment_that_cannot_be_made_is_told_with_the_log_and_leaves_nothing(code: VSCode, tmp_path: Path) -> None:
+def test_an_environment_that_cannot_be_made_is_told_and_leaves_nothing(code: VSCode, tmp_path: Path) -> None:
     own = "return vscode.workspace.getConfiguration('goassist').get('server')"
     environment = Path(code.js(own)).parent.parent
     settings = json.dumps(str(tmp_path / "nowhere"))
@@ -123,5 +123,7 @@ def test_an_environment_that_cannot_be_made_is_told_with_the_log_and_leaves_noth
     answer(code, "Install")
     message(code, "installing did not work")
     assert not environment.exists()
+    assert not any("client" in one for one in code.notifications())
+    code.run("workbench.action.focusActiveEditorGroup")
     code.type("println(2)")
     code.until_line("\tprintln(2)")

@@ -297,7 +297,8 @@ def running(
         everything = {**os.environ, **own, **(env or {})}
         # The models are where they were.
         everything.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))
-        packages = [part for path in (package or extension(), probe(), *extensions) for part in ("--install-extension", str(path))]
+        paths = [package or extension(), probe(), *extensions]
+        packages = [part for path in paths for part in ("--install-extension", str(path))]
         done = subprocess.run(
             [*code_server(), *places, *packages], env=everything, capture_output=True, text=True, check=False
         )
