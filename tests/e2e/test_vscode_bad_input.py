@@ -23,6 +23,12 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VSCode]:
         yield window
 
 
+@pytest.fixture(autouse=True)
+def nothing_said(code: VSCode) -> None:
+    """What the test before was told is off the screen."""
+    code.run("notifications.clearAll")
+
+
 def message(code: VSCode, part: str) -> str:
     """Wait for a message on the screen; there is one of it."""
     code.until(lambda: any(part in one for one in code.notifications()), f"a message with {part!r}")
@@ -120,7 +126,7 @@ def test_a_file_deleted_under_the_cursor_is_edited_on_and_saved_again(code: VSCo
     ghost_at_the_hole(code)
     code.type("p")
     path.unlink()
-    code.page.wait_for_selector(".tab.active .deleted", state="attached")
+    code.page.wait_for_selector(".tab.active .strikethrough")
     code.until_ghost("rintln(1)")
     code.press("Tab")
     code.until_line("\tprintln(1)")
