@@ -19,19 +19,25 @@ FILE = go_file(say=["println(1)"])
 DIALOG = ".monaco-dialog-box"
 NO_MODEL = "There is no model. Run `goassist-lsp model pull`"
 MODEL = {"name": "small", "title": "Small", "size_bytes": 491_400_000, "licence": "Apache-2.0", "default": True}
-# A server whose model is not there until it has been pulled; FOLDER is where.
+NO_LIBRARY = "The library is not installed. Build it with `goassist-lsp doctor --fix`"
+# A server whose model is not there until it has been pulled, and its library until it has been built; FOLDER is where.
 FETCHING = f"""
 import json, os, pathlib, sys
 here = pathlib.Path(FOLDER)
-fetched = here / "fetched"
+fetched, made = here / "fetched", here / "built"
 if sys.argv[1:3] == ["model", "list"]:
     print(json.dumps([{MODEL!r} | {{"present": fetched.exists()}}]))
 elif sys.argv[1:3] == ["model", "pull"]:
     print("100 of 491 MB", file=sys.stderr)
     fetched.write_text(sys.argv[3])
+elif sys.argv[1:] == ["doctor", "--fix"]:
+    made.write_text("")
+    sys.exit(1)
 else:
     if not fetched.exists():
         os.environ["FAKE_PROBLEM"] = {NO_MODEL!r}
+    elif not made.exists():
+        os.environ["FAKE_PROBLEM"] = {NO_LIBRARY!r}
     os.execv({FAKE_SERVER[0]!r}, {FAKE_SERVER!r})
 """
 
@@ -67,7 +73,9 @@ def answer(code: VSCode, button: str) -> str:
     return said
 
 
-def test_the_model_is_fetched_after_size_and_licence_were_named(code: VSCode, tmp_path: Path) -> None:
+def test_the_model_is_fetched_after_size_and_licence_were_named_and_the_library_built(
+    code: VSCode, tmp_path: Path
+) -> None:
     (tmp_path / "tool.py").write_text(FETCHING.replace("FOLDER", repr(str(tmp_path))))
     shell = program(code.project, [sys.executable, str(tmp_path / "tool.py")])
     shell.write_text(shell.read_text().rstrip() + ' "$@"\n')
@@ -79,6 +87,9 @@ def test_the_model_is_fetched_after_size_and_licence_were_named(code: VSCode, tm
     assert "491 MB" in said and "Apache-2.0" in said
     code.until(lambda: (tmp_path / "fetched").exists(), "the pull's end")
     assert (tmp_path / "fetched").read_text() == "small"
+    message(code, "The library is not installed")
+    code.click_button("Build It")
+    code.until(lambda: (tmp_path / "built").exists(), "the build's end")
     ghost_in_a_new_file(code)
     assert not any("no model" in one for one in code.notifications())
 

@@ -98,6 +98,14 @@ export async function fetchModel(context: vscode.ExtensionContext, log: vscode.L
   return true;
 }
 
+/** Have the server's doctor build the native library. Whether it runs is the server's to say: its start tries it. */
+export async function buildLibrary(context: vscode.ExtensionContext, log: vscode.LogOutputChannel): Promise<void> {
+  const { program } = await findServer(context);
+  if (program) {
+    await withProgress("goassist: building the native library, some minutes", log, program, ["doctor", "--fix"]);
+  }
+}
+
 /** The first Python that is new enough and can make environments. */
 async function findPython(): Promise<string | undefined> {
   for (const name of PYTHONS) {

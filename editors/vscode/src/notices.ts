@@ -7,6 +7,7 @@ const BUTTONS = {
   "Install…": "goassist.install",
   "Choose a Program…": "goassist.chooseServer",
   "Fetch the Model…": "goassist.fetchModel",
+  "Build It…": "goassist.buildLibrary",
   "Get Go…": "goassist.getGo",
   Restart: "goassist.restart",
   "Show Log": "goassist.log",
@@ -38,6 +39,7 @@ export class Notices {
   ofServer(type: MessageType, message: string): void {
     const buttons: Button[] = [
       ...(message.includes("model pull") ? (["Fetch the Model…"] as const) : []),
+      ...(message.includes("doctor --fix") ? (["Build It…"] as const) : []),
       ...(message.includes("Install Go") ? (["Get Go…", "Restart"] as const) : []),
     ];
     this.once(type, message, type === MessageType.Info ? buttons : [...buttons, "Show Log"]);
