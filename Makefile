@@ -97,6 +97,7 @@ vsix: setup
 picture: setup
 	$(BIN)/python scripts/demo.py --svg docs/demo.svg
 	$(BIN)/python scripts/neovim_picture.py
+	$(BIN)/python scripts/typing_picture.py
 	$(BIN)/python scripts/vscode_picture.py
 
 # The published page: every evaluation (hours; what is there already is not asked again), then its tables into the page.

@@ -25,13 +25,15 @@ from neovim_picture import BASELINE, CELL_HEIGHT, CELL_WIDTH, INK, PAPER, SERVER
 from support.neovim import ENTER, LINE, TAB, Neovim, editing, go_project, packaged  # noqa: E402
 
 TARGET = ROOT / "docs" / "typing.svg"
-COLUMNS, ROWS = 82, 29
-KEY_S = 0.11
+COLUMNS, ROWS = 78, 24
+KEY_S = 0.09
 # How long the typist looks at what is shown behind a key before the next.
 LOOK_S = 0.45
+# How long they read what they are about to take.
+READ_S = 0.7
 FRAME_S = 0.04
 # Seconds that a mark stays, and that the end is shown before it begins again.
-MARK_S, END_S = 0.9, 4.0
+MARK_S, END_S = 0.9, 3.0
 SOURCE = """package names
 
 type entry struct {
@@ -42,24 +44,23 @@ type entry struct {
 BEHIND = 6  # the line behind which is typed
 WANTED = """
 
-// load reads names and their counts, one of each a line.
 func load(path string) ([]entry, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	var entries []entry
-	for _, line := range strings.Split(string(data), "\n") {
-		var e entry
-		if _, err := fmt.Sscanf(line, "%s %d", &e.name, &e.count); err != nil {
-			return nil, err
-		}
-		entries = append(entries, e)
+	if err := json.Unmarshal(data, &entries); err != nil {
+		return nil, err
 	}
 	return entries, nil
 }"""
 LEAST_TAKEN = 3
+EDGE = 10
 NAMESPACE = "vim.api.nvim_create_namespace('typing')"
+
+# Words with single blanks between them.
+_PIECE = re.compile(r"\S+(?: \S+)*")
 
 Look = tuple[str, str, bool]
 Run = tuple[int, int, str, Look]  # row, column, text, look
@@ -101,7 +102,8 @@ def main() -> int:
     """Type all of it, draw what was seen."""
     with tempfile.TemporaryDirectory() as folder:
         path = go_project(Path(folder), SOURCE, name="load.go")
-        before = "vim.o.laststatus, vim.o.ruler, vim.o.showmode, vim.o.number = 0, false, false, true"
+        before = "vim.o.laststatus, vim.o.ruler, vim.o.showmode, vim.o.fillchars = 0, false, false, 'eob: '\n"
+        before += "vim.api.nvim_set_hl(0, 'GoassistGhost', { fg = '#8a919a', italic = true })"
         with editing(packaged(), path, server=SERVER, before=before) as nvim:
             nvim.until(nvim.server_ready, "the model and the types")
             nvim.lua(f"vim.api.nvim_buf_set_extmark(0, {NAMESPACE}, {BEHIND - 1}, 1, {{right_gravity = false}})")
@@ -125,10 +127,10 @@ def write(nvim: Neovim, recording: Recording) -> int:
     while rest := missing(nvim):
         keys += 1
         if key := worth_taking(nvim, rest):
+            time.sleep(READ_S)
             recording.marks.append((recording.now(), "Tab" if key == TAB else "Ctrl ↓"))
             nvim.keys(key)
             nvim.until(lambda rest=rest: missing(nvim) != rest, "what was taken")
-            time.sleep(LOOK_S)
         else:
             nvim.keys(ENTER if rest[0] == "\n" else rest[0])
             nvim.until(lambda rest=rest: missing(nvim) != rest, "the key")
@@ -175,21 +177,22 @@ def runs(nvim: Neovim) -> Iterator[Run]:
         column = 0
         for look, cells_of_look in groupby(cells[:COLUMNS], key=look_of):
             text = "".join(cell.data for cell in cells_of_look)
-            for blank, piece in groupby(re.findall(r" {2,}|(?:[^ ]| (?! ))+", text), key=lambda part: not part.strip()):
-                joined = "".join(piece)
-                if not blank or look[1] != PAPER:
-                    yield row, column, joined, look
-                column += len(joined)
+            if look[1] != PAPER:
+                yield row, column, text, look
+            else:
+                yield from ((row, column + found.start(), found[0], look) for found in _PIECE.finditer(text))
+            column += len(text)
 
 
 def svg(recording: Recording, length_s: float) -> str:
     """All pieces, each visible while it was seen."""
     width, height = COLUMNS * CELL_WIDTH, ROWS * CELL_HEIGHT
+    box = f"{-EDGE} {-EDGE} {width + 2 * EDGE:g} {height + 2 * EDGE}"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" role="img" '
         'aria-label="A Go function typed in Neovim, most of it taken from goassist\'s ghost text">',
-        f'<rect width="100%" height="100%" rx="6" fill="#{PAPER}"/>',
-        '<g font-family="ui-monospace, Menlo, Consolas, monospace" font-size="14" xml:space="preserve">',
+        f'<rect x="{-EDGE}" y="{-EDGE}" width="100%" height="100%" rx="6" fill="#{PAPER}"/>',
+        f'<g font-family="ui-monospace, Menlo, Consolas, monospace" font-size="14" fill="#{INK}">',
     ]
     for run, spans in sorted(lives(recording.frames, length_s).items()):
         parts.append(drawn(run, spans, length_s))

@@ -62,9 +62,9 @@ def test_tab_comes_through_to_the_ghost_text_and_is_the_lists_while_that_is_open
 
 
 def test_a_tab_is_a_tab_where_neither_has_a_use_for_it(nvim: Neovim) -> None:
+    nvim.lua("vim.b.goassist_paused = true")
     nvim.keys("a =")
-    nvim.until(lambda: nvim.line() == "\ta =", "the keys")
-    nvim.lua("require('goassist.suggest').clear(0)")
+    nvim.until_ghost(None)
     nvim.keys(TAB)
     nvim.until(lambda: nvim.line() == "\ta =\t", "a tab")
     nvim.keys(ENTER + "b")
