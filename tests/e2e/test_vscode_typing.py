@@ -136,7 +136,11 @@ class Editing:
     def type(self) -> None:
         self.at_end_of_some_line()
         keys = ["a", "x", "f", "fm", "(", ")", " ", "1", "é", "😀", "\n", "fmt.P"]
-        made = "".join(self.dice.choice(keys) for _ in range(self.dice.randrange(1, 8)))
+        made, before = "", self.text.split("\n")[self.row]
+        for _ in range(self.dice.randrange(1, 8)):
+            key = self.dice.choice(keys)
+            # As the first of a line VS Code puts a bracket under the one that it closes.
+            made += "a" if key == ")" and not (before + made).rpartition("\n")[2].strip() else key
         self.code.type(made)
         self.text = self.appended(made)
         self.row += made.count("\n")
@@ -178,10 +182,15 @@ class Editing:
 
     def settle(self) -> None:
         """Wait until nothing is on its way any more: the text outlives a few questions to the server."""
-        seen = [""]
-        while seen[-3:] != [self.code.text()] * 3:
-            seen.append(self.code.text())
-            self.code.log()
+        code = """
+          const document = vscode.window.activeTextEditor.document;
+          for (let same = 0, version = -1; same < 4; same = version === document.version ? same + 1 : 0) {
+            version = document.version;
+            await vscode.commands.executeCommand("goassist.status");
+            await new Promise((go) => setTimeout(go, 10));
+          }
+        """
+        self.code.js(code)
 
     def back_and_on(self) -> None:
         """Some steps back and as many on are none."""

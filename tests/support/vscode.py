@@ -189,8 +189,15 @@ class VSCode:
 
     def command(self, name: str, *arguments: Any) -> Any:
         """The server's answer to one of its commands; None while it does not run."""
-        code = "return (await vscode.commands.getCommands()).includes(args[0])"
-        return self.run(name, *arguments) if self.js(code, name) else None
+        code = """
+          try {
+            return await vscode.commands.executeCommand(args[0], ...args[1]);
+          } catch (error) {
+            if (/not found|not running|disposed/.test(error.message)) return null;
+            throw error;
+          }
+        """
+        return self.js(code, name, arguments)
 
     def server_ready(self) -> bool:
         status = self.command("goassist.status")
