@@ -1,5 +1,6 @@
 # Two commands for a fresh machine: `make demo` and `make test`. Everything is installed into .venv/ and the
-# cache directory (GOASSIST_CACHE_DIR, by default the user's cache directory); nothing else is touched.
+# cache directory (GOASSIST_CACHE_DIR, by default the user's cache directory); nothing else is touched, but by
+# `make install`, which links one command into ~/.local/bin.
 
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -13,11 +14,17 @@ CACHE := $(or $(GOASSIST_CACHE_DIR),$(HOME)/.cache/goassist)
 TRAIN := $(CACHE)/train/environments/$(shell sha256sum locks/train.txt | cut -c1-12)
 TRAINING := PYTHONPATH=.:models:index:tests OMP_WAIT_POLICY=passive $(TRAIN)/bin/python
 
-.PHONY: demo setup test test-train train-setup train-small counts check format lock picture results page vsix clean
+.PHONY: demo install setup test test-train train-setup train-small counts check format lock picture results page vsix clean
 
 demo: setup
 	$(BIN)/goassist-lsp model pull
 	$(BIN)/python scripts/demo.py
+
+# For editors: the server, its native library, the model; linked to where editors look for commands.
+install: setup
+	$(BIN)/goassist-lsp model pull
+	@mkdir -p "$(HOME)/.local/bin"
+	ln -sf "$(abspath $(BIN))/goassist-lsp" "$(HOME)/.local/bin/goassist-lsp"
 
 setup: $(STAMP)
 	@PYTHONPATH=models:index $(BIN)/python -m goassist_models.native build
@@ -90,6 +97,7 @@ vsix: setup
 picture: setup
 	$(BIN)/python scripts/demo.py --svg docs/demo.svg
 	$(BIN)/python scripts/neovim_picture.py
+	$(BIN)/python scripts/typing_picture.py
 	$(BIN)/python scripts/vscode_picture.py
 
 # The published page: every evaluation (hours; what is there already is not asked again), then its tables into the page.

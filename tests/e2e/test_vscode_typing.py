@@ -1,6 +1,6 @@
 """Nothing typed in VS Code is lost or doubled: keys at speed, and random edits against a model of the text.
 
-TYPING_S and RANDOM_EDITS make both longer: CI types for a part of the minute and makes a part of the 1,000 edits.
+TYPING_S, HURRIES and RANDOM_EDITS make them longer: CI types for a part of the minute, makes a part of the 1,000 edits.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from support.vscode import LINE, REDO, UNDO, WORD, VSCode, running
 TYPING_S = float(os.environ.get("TYPING_S", "8"))
 RANDOM_EDITS = int(os.environ.get("RANDOM_EDITS", "60"))
 KEY_INTERVAL_S = 0.06
+# How many accepts right behind another key, and the most that lies between the two.
+HURRIES = int(os.environ.get("HURRIES", "8"))
+HURRY_MS = 50
 SAID = "x := 1\n\tfmt.Println(x)\n\ty := x"
 # Imports come with the first part in which a package may be named, and with the whole.
 QUALIFIED = re.compile(r"[A-Za-z_]\w*\.")
@@ -54,6 +57,37 @@ def test_keys_typed_fast_are_neither_dropped_nor_doubled(code: VSCode) -> None:
     code.until(lambda: code.text() == expected, "what was typed, and nothing else")
     assert seen > 0
     assert code.notifications() == []
+
+
+@pytest.mark.parametrize("key", ["Tab", WORD, LINE])
+def test_an_accept_key_within_50_ms_of_another_key_eats_and_doubles_nothing(code: VSCode, key: str) -> None:
+    said, taken = "println(1)\n\tprintln(2)", 0
+    for number in range(HURRIES):
+        code.open(go_file(say=[said]))
+        code.type("x")
+        code.press("Backspace")
+        code.until_ghost(said.replace("\t", "    "))
+        before, behind = code.text().split("\t\n")
+        typed = said[: 1 + number % 7]
+        code.type(typed)
+        code.page.wait_for_timeout(HURRY_MS * number / HURRIES)
+        code.press(key)
+        code.type("//")
+
+        start, end = f"{before}\t{typed}", f"//\n{behind}"
+
+        def part(start: str = start, end: str = end) -> tuple[str] | None:
+            """What the accept key made of it; nothing where it found nothing to take and went elsewhere."""
+            text = code.text()
+            if "".join(text.rpartition("//")[::2]) == start + end.removeprefix("//"):
+                return ("",)
+            fits = text.startswith(start) and text.endswith(end) and len(text) > len(start) + len(end)
+            return (text[len(start) : len(text) - len(end)],) if fits else None
+
+        (made,) = code.until(part, f"{typed!r} and the keys behind it")
+        assert made in ("", "\t") or said[len(typed) :].startswith(made), made
+        taken += made not in ("", "\t")
+    assert taken > HURRIES / 2
 
 
 def imported(text: str) -> str:
@@ -102,7 +136,11 @@ class Editing:
     def type(self) -> None:
         self.at_end_of_some_line()
         keys = ["a", "x", "f", "fm", "(", ")", " ", "1", "é", "😀", "\n", "fmt.P"]
-        made = "".join(self.dice.choice(keys) for _ in range(self.dice.randrange(1, 8)))
+        made, before = "", self.text.split("\n")[self.row]
+        for _ in range(self.dice.randrange(1, 8)):
+            key = self.dice.choice(keys)
+            # As the first of a line VS Code puts a bracket under the one that it closes.
+            made += "a" if key == ")" and not (before + made).rpartition("\n")[2].strip() else key
         self.code.type(made)
         self.text = self.appended(made)
         self.row += made.count("\n")
@@ -144,10 +182,15 @@ class Editing:
 
     def settle(self) -> None:
         """Wait until nothing is on its way any more: the text outlives a few questions to the server."""
-        seen = [""]
-        while seen[-3:] != [self.code.text()] * 3:
-            seen.append(self.code.text())
-            self.code.log()
+        code = """
+          const document = vscode.window.activeTextEditor.document;
+          for (let same = 0, version = -1; same < 4; same = version === document.version ? same + 1 : 0) {
+            version = document.version;
+            await vscode.commands.executeCommand("goassist.status");
+            await new Promise((go) => setTimeout(go, 10));
+          }
+        """
+        self.code.js(code)
 
     def back_and_on(self) -> None:
         """Some steps back and as many on are none."""

@@ -13,7 +13,7 @@ A first line such as `//fake {"say": ["fmt.Println()"]}` directs every request m
   bad_alone a text that fails the check where it stands alone
 Environment: FAKE_PROBLEM (a problem found at start), FAKE_CHILD (start a helper process, and end it at close),
 FAKE_LOADING (the model never comes to be loaded), FAKE_INDEXING (indexing goes on until it is ended), FAKE_LOG_ENTRIES
-(how many of the last things told are kept).
+(how many of the last things told are kept), FAKE_VERSION (the version that the server says it is).
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from goassist_index.errors import ModelError
 from goassist_index.verdict import Verdict
 from goassist_lsp.app import Assistant
 from goassist_lsp.check.fake import FakeChecker
+from goassist_lsp.server import server
 from goassist_lsp.server.run import serve_stdio, serve_tcp
 from goassist_lsp.settings import Settings
 from goassist_lsp.types import Completion, DocumentSnapshot, ImportEdit, Pace
@@ -173,6 +174,8 @@ class DirectedAssistant(Assistant):
 
 
 if __name__ == "__main__":
+    if "FAKE_VERSION" in os.environ:
+        server._version = lambda: os.environ["FAKE_VERSION"]
     if "--tcp" in sys.argv:
         sys.exit(serve_tcp(int(sys.argv[-1]), "127.0.0.1", DirectedAssistant))
     sys.exit(serve_stdio(DirectedAssistant))

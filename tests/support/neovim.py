@@ -300,7 +300,8 @@ def editing(
 
     `setup` is Lua: more options; `before` is Lua that runs ahead of the plugin's set-up.
     """
-    with tempfile.TemporaryDirectory() as home:
+    # Other language servers may still write into it when the editor has ended.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         folder = Path(home)
         init = folder / "init.lua"
         option = json.dumps(server) if isinstance(server, str) else "{" + ",".join(map(json.dumps, server)) + "}"

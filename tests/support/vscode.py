@@ -32,6 +32,8 @@ WORD, LINE = "Control+ArrowRight", "Control+ArrowDown"
 NEXT, PREVIOUS, REQUEST = "Alt+]", "Alt+[", "Alt+\\"
 UNDO, REDO = "Control+z", "Control+y"
 WIDTH, HEIGHT = 1000, 640
+# The most that one look at a condition counts for.
+LOOK_S = 0.5
 
 SETTINGS: dict[str, Any] = {
     "workbench.startupEditor": "none",
@@ -118,11 +120,14 @@ class VSCode:
 
     def until(self, holds: Callable[[], Any], what: str) -> Any:
         """Wait for a condition and return its value; the failure shows what is drawn."""
-        end = time.monotonic() + TIMEOUT_S
+        waited_s, seen = 0.0, time.monotonic()
         while True:
             if value := holds():
                 return value
-            if time.monotonic() > end:
+            # A process that was stopped meanwhile, or a look that took long, has not waited for so long.
+            now = time.monotonic()
+            waited_s, seen = waited_s + min(now - seen, LOOK_S), now
+            if waited_s > TIMEOUT_S:
                 shown = self.page.inner_text("body")
                 raise AssertionError(f"waited in vain for {what}; the page:\n{shown[-3000:]}")
             self.page.wait_for_timeout(15)
@@ -184,8 +189,15 @@ class VSCode:
 
     def command(self, name: str, *arguments: Any) -> Any:
         """The server's answer to one of its commands; None while it does not run."""
-        code = "return (await vscode.commands.getCommands()).includes(args[0])"
-        return self.run(name, *arguments) if self.js(code, name) else None
+        code = """
+          try {
+            return await vscode.commands.executeCommand(args[0], ...args[1]);
+          } catch (error) {
+            if (/not found|not running|disposed/.test(error.message)) return null;
+            throw error;
+          }
+        """
+        return self.js(code, name, arguments)
 
     def server_ready(self) -> bool:
         status = self.command("goassist.status")
@@ -268,10 +280,13 @@ def running(
     env: dict[str, str] | None = None,
     extensions: Sequence[Path] = (),
     trusted: bool = True,
+    workspace: Path | None = None,
+    package: Path | None = None,
 ) -> Iterator[VSCode]:
-    """A window on `project` with the extension installed from its package, ended when the block is left.
+    """A window on `project`, or a `workspace` file in it, with the packaged extension; ended when the block is left.
 
-    `server` is a command, or the setting as it is; None leaves the setting alone.
+    `server` is a command, or the setting as it is; None leaves the setting alone. `package` is another .vsix than the
+    one made of this checkout.
     """
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home)
@@ -289,7 +304,8 @@ def running(
         everything = {**os.environ, **own, **(env or {})}
         # The models are where they were.
         everything.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))
-        packages = [part for path in (extension(), probe(), *extensions) for part in ("--install-extension", str(path))]
+        paths = [package or extension(), probe(), *extensions]
+        packages = [part for path in paths for part in ("--install-extension", str(path))]
         done = subprocess.run(
             [*code_server(), *places, *packages], env=everything, capture_output=True, text=True, check=False
         )
@@ -309,7 +325,8 @@ def running(
         try:
             with browsing() as page:
                 _wait_for(port, process, folder / "log")
-                page.goto(f"http://127.0.0.1:{port}/?folder={quote(str(project))}", timeout=TIMEOUT_S * 1000)
+                where = f"folder={quote(str(project))}" if workspace is None else f"workspace={quote(str(workspace))}"
+                page.goto(f"http://127.0.0.1:{port}/?{where}", timeout=TIMEOUT_S * 1000)
                 page.wait_for_selector(".monaco-workbench .statusbar", timeout=TIMEOUT_S * 1000)
                 window = VSCode(page, process, f"{folder}/probe", project)
                 try:

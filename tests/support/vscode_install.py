@@ -23,6 +23,7 @@ ROOT = Path(__file__).parent.parent.parent
 EXTENSION = ROOT / "editors" / "vscode"
 TOOLS = Path(__file__).with_name("vscode_tools")
 PROBE = Path(__file__).with_name("vscode_probe")
+GOPLS = Path(__file__).with_name("vscode_gopls")
 NODE = Path(ROOT_DIR) / "bin" / "node"
 NPM = [str(NODE), str(Path(ROOT_DIR) / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 TIMEOUT_S = 600
@@ -69,6 +70,12 @@ def probe() -> Path:
     return _made("vsix-probe", _digest(sorted(PROBE.iterdir())), _package_probe) / "probe.vsix"
 
 
+def gopls_extension() -> Path:
+    """An extension that runs gopls, packaged: the Go extension itself is in no registry of packages."""
+    sources = [*sorted(GOPLS.iterdir()), EXTENSION / "package.json", EXTENSION / "package-lock.json"]
+    return _made("vsix-gopls", _digest(sources), _package_gopls) / "gopls.vsix"
+
+
 def _install(folder: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(TOOLS / name, folder)
@@ -110,6 +117,20 @@ def manifest_alone(folder: Path, publisher: str, name: str) -> Path:
 
 def _package_probe(folder: Path) -> None:
     _zipped(folder / "probe.vsix", PROBE.iterdir(), "tests", "probe")
+
+
+def _package_gopls(folder: Path) -> None:
+    """Bundled with the client library that our own extension has, by the same tool."""
+    copy = folder / "source"
+    shutil.copytree(GOPLS, copy / "gopls")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(EXTENSION / name, copy)
+    _npm(copy, "ci")
+    bundled = folder / "gopls.js"
+    bundling = ["--bundle", "--platform=node", "--external:vscode", "--log-level=warning", f"--outfile={bundled}"]
+    _run([str(NODE), str(copy / "node_modules" / "esbuild" / "bin" / "esbuild"), "gopls/gopls.js", *bundling], copy)
+    _zipped(folder / "gopls.vsix", [GOPLS / "package.json", bundled], "tests", "gopls")
+    shutil.rmtree(copy)
 
 
 def _zipped(target: Path, files: Iterable[Path], publisher: str, name: str) -> Path:

@@ -2,7 +2,7 @@
 import * as vscode from "vscode";
 import type { Acceptance } from "./accept";
 import { findServer } from "./find";
-import { fetchModel, installServer } from "./install";
+import { buildLibrary, fetchModel, installServer } from "./install";
 import type { Notices } from "./notices";
 import type { Reading } from "./reading";
 import { run } from "./run";
@@ -58,6 +58,11 @@ export function registerCommands(parts: Parts): void {
         await server.restart();
       }
     },
+    "goassist.buildLibrary": async () => {
+      await buildLibrary(context, server.log);
+      await server.restart();
+    },
+    "goassist.getGo": () => vscode.env.openExternal(vscode.Uri.parse("https://go.dev/dl/")),
     "goassist.chooseServer": () => vscode.commands.executeCommand("workbench.action.openSettings", "goassist.server"),
   };
   for (const [name, action] of Object.entries(commands)) {

@@ -46,7 +46,17 @@ export async function installServer(context: vscode.ExtensionContext, log: vscod
       return false;
     }
   }
+  await haveFound(context, programOf(environment, PACKAGE));
   return true;
+}
+
+/** Where another program is found first, or the setting names one that is not there, have the setting name this one. */
+async function haveFound(context: vscode.ExtensionContext, program: string): Promise<void> {
+  if ((await findServer(context)).program !== program) {
+    const settings = vscode.workspace.getConfiguration("goassist");
+    const ofWorkspace = settings.inspect("server")?.workspaceValue !== undefined;
+    await settings.update("server", program, ofWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global);
+  }
 }
 
 /** Ask, with size and licence, then fetch the model. Returns whether it is there. */
@@ -86,6 +96,14 @@ export async function fetchModel(context: vscode.ExtensionContext, log: vscode.L
     return false;
   }
   return true;
+}
+
+/** Have the server's doctor build the native library. Whether it runs is the server's to say: its start tries it. */
+export async function buildLibrary(context: vscode.ExtensionContext, log: vscode.LogOutputChannel): Promise<void> {
+  const { program } = await findServer(context);
+  if (program) {
+    await withProgress("goassist: building the native library, some minutes", log, program, ["doctor", "--fix"]);
+  }
 }
 
 /** The first Python that is new enough and can make environments. */

@@ -7,6 +7,8 @@ const BUTTONS = {
   "Install…": "goassist.install",
   "Choose a Program…": "goassist.chooseServer",
   "Fetch the Model…": "goassist.fetchModel",
+  "Build It…": "goassist.buildLibrary",
+  "Get Go…": "goassist.getGo",
   Restart: "goassist.restart",
   "Show Log": "goassist.log",
   Doctor: "goassist.doctor",
@@ -35,7 +37,11 @@ export class Notices {
 
   /** A message of the server's own. Which button mends it is told by the cure that it names. */
   ofServer(type: MessageType, message: string): void {
-    const buttons: Button[] = message.includes("model pull") ? ["Fetch the Model…"] : [];
+    const buttons: Button[] = [
+      ...(message.includes("model pull") ? (["Fetch the Model…"] as const) : []),
+      ...(message.includes("doctor --fix") ? (["Build It…"] as const) : []),
+      ...(message.includes("Install Go") ? (["Get Go…", "Restart"] as const) : []),
+    ];
     this.once(type, message, type === MessageType.Info ? buttons : [...buttons, "Show Log"]);
   }
 

@@ -57,6 +57,11 @@ class YieldingClient extends LanguageClient {
     }
     super.registerFeature(feature);
   }
+
+  /** Logged only: the library's own word about a start that failed would stand beside ours, which has the button. */
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
+  }
 }
 
 export class Server implements vscode.Disposable {
