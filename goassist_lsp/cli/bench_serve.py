@@ -19,7 +19,7 @@ from goassist_index.cachedir import cache_dir
 from goassist_index.errors import ConfigError, GoassistError
 from goassist_lsp.cli.bench_plot import add_plot, draw_bars
 from goassist_lsp.cli.bench_report import add_common, milliseconds, print_json, progress, table
-from goassist_lsp.cli.bench_serve_load import Target, loaded, prompts, served
+from goassist_lsp.cli.bench_serve_load import CLIENT_LIMIT_S, Target, loaded, prompts, served
 from goassist_models import registry
 from goassist_models.evaluate.peers import llama_server
 from goassist_models.evaluate.runs import Run
@@ -108,6 +108,8 @@ async def _targets(args: argparse.Namespace, names: set[str], stack: AsyncExitSt
     path = registry.resolve(args.model or None).path
     context = str(_CONTEXT_TOKENS * args.slots)
     serve = [sys.executable, "-m", "goassist_lsp.cli", "serve", "--port", "0", "--queue", "256"]
+    # Who waits behind 60 others is to be answered: llama-server knows no limit either.
+    serve += ["--timeout", f"{CLIENT_LIMIT_S:g}"]
     if names & {PEER, BEFORE_PEER}:
         binary = await asyncio.to_thread(llama_server.build, progress.print)
         peer = await llama_server.start(binary, path, arguments=["-np", str(args.slots), "-c", context])

@@ -25,6 +25,8 @@ _ADDRESS = re.compile(r" at (http://\S+)/v1$")
 _LINES = (30, 60, 90, 120)
 _STARTING_LIMIT_S = 180.0
 _STOPPING_LIMIT_S = 30.0
+# The longest that a client waits for anything.
+CLIENT_LIMIT_S = 900.0
 # How often in a run the server's memory is looked at.
 _LOOKS = 20
 _MIB = 2**20
@@ -134,7 +136,7 @@ async def loaded(
     cpu_s, memory = used(target.pids)
     tally.memory_mib.append(memory)
     limits = httpx2.Limits(max_connections=clients)
-    async with httpx2.AsyncClient(timeout=600.0, limits=limits, trust_env=False) as client:
+    async with httpx2.AsyncClient(timeout=CLIENT_LIMIT_S, limits=limits, trust_env=False) as client:
 
         async def ask_on() -> None:
             while time.perf_counter() - begun_s < seconds:

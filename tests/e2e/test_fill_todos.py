@@ -11,8 +11,7 @@ from support.serving import serving
 from support.workspaces import lay_out
 
 SCRIPT = Path(__file__).parent.parent.parent / "scripts" / "fill_todos.py"
-WORKSPACE = """\
--- go.mod --
+WORKSPACE = r"""-- go.mod --
 module example.com/sums
 
 go 1.23
@@ -43,6 +42,15 @@ func Never() int {
 }
 
 //fake {"say": ["return nowhere()"]}
+-- put_off.go --
+package sums
+
+func PutOff() int {
+	// TODO(goassist)
+	panic("not written yet")
+}
+
+//fake {"say": ["// TODO(goassist): TestPutOff\n\tpanic(\"later\")"]}
 -- sums_test.go --
 package sums
 
@@ -63,18 +71,19 @@ def run(url: str, root: Path) -> subprocess.CompletedProcess[str]:
 
 def test_functions_are_filled_until_their_tests_pass(tmp_path: Path) -> None:
     root = lay_out(tmp_path / "sums", WORKSPACE)
-    never = (root / "never.go").read_text()
+    left = {name: (root / name).read_text() for name in ("never.go", "put_off.go")}
     kind = "sandboxed" if namespaces() != "none" else "unconfined"
     with serving("--workspace", str(root), "--allow-tests", kind) as server:
         done = run(server.url, root)
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
         "never.go:3: left as it is: undefined: nowhere",
+        "put_off.go:3: left as it is: the model would leave it too",
         "upper.go:4: filled",
         "add.go:4: filled, TestAdd passed",
     ]
     assert "\treturn a + b\n}" in (root / "add.go").read_text()
-    assert (root / "never.go").read_text() == never
+    assert {name: (root / name).read_text() for name in left} == left
     filled = (root / "upper.go").read_text()
     assert 'import "strings"' in filled
     assert "\treturn strings.ToUpper(s)\n}" in filled
