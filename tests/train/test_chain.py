@@ -162,6 +162,29 @@ def test_the_accelerate_configuration_can_be_read() -> None:
     assert (str(found.distributed_type.value), found.num_processes, found.mixed_precision) == ("MULTI_GPU", 2, "bf16")
 
 
+@pytest.mark.parametrize(
+    ("flags", "names"),
+    [((), ("base", "SFT", "DPO")), (("--adapters",), ("base", "DPO adapter")), (("--quantised",), ("F16", "Q8_0"))],
+)
+def test_the_table_compares_on_the_same_holes(
+    run: Path, capsys: pytest.CaptureFixture[str], flags: tuple[str, ...], names: tuple[str, ...]
+) -> None:
+    assert main(["train", "evaluate", "--infill", "0", "--likelihood", "3", "--out", str(run), *flags]) == 0
+    told = capsys.readouterr().out
+    assert "likelihood: 3 holes in 3 functions" in told
+    assert f"{names[-1]}, joined: " in told
+    table = (run / ("quantised.md" if flags == ("--quantised",) else "evaluation.md")).read_text().splitlines()
+    assert all(f"| {name} |" in table[0] for name in names)
+    assert {line.split("|")[1].strip() for line in table[2:5]} == {
+        f"bits a byte, {f}" for f in ("joined", "anchored", "psm")
+    }
+
+
+def test_an_export_can_be_checked(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "export", "--check", "3", "--out", str(run)]) == 0
+    assert "3 of 3 greedy texts are the same" in capsys.readouterr().out
+
+
 def test_pairs_share_their_prompt_and_differ_at_once(run: Path) -> None:
     pairs = [json.loads(line) for line in (run / "pairs" / "pairs.jsonl").read_text().splitlines()]
     assert len(pairs) >= 4

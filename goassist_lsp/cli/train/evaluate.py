@@ -184,7 +184,7 @@ def _likelihood_compared(kept: Run, models: Sequence[str], forms: Sequence[str])
         for form in forms:
             own, base = ({e.case.key: e for e in kept.examples(f"{name} {form}")} for name in (model, models[0]))
             sums: dict[str, tuple[float, int]] = {}
-            for key in own.keys() & base.keys():
+            for key in sorted(own.keys() & base.keys()):  # the draws of the interval go by place
                 one, other = own[key].answer, base[key].answer
                 if one is None or other is None or one.error or other.error:
                     continue
