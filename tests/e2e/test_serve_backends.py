@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx2
 import pytest
 
-from support.serving import REAL, serving
+from support.serving import REAL, Server, serving
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -59,6 +59,17 @@ def post(url: str, prompt: str = "x", **more: object) -> httpx2.Response:
     return httpx2.post(f"{url}/v1/completions", json={"prompt": prompt, **more}, timeout=60)
 
 
+@pytest.fixture(scope="module")
+def front() -> Iterator[tuple[Server, list[Answer]]]:
+    """A server before a backend that answers with whatever stands in the list."""
+    current: list[Answer] = []
+    with (
+        answering(lambda request: current[0](request)) as backend,
+        serving("--backend", backend, command=REAL) as server,
+    ):
+        yield server, current
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
     "answer",
@@ -76,11 +87,12 @@ def post(url: str, prompt: str = "x", **more: object) -> httpx2.Response:
         saying(b'data: {"choices": [', length=5000),
     ],
 )
-def test_nonsense_is_a_clear_error(answer: Answer, stream: bool) -> None:
-    with answering(answer) as backend, serving("--backend", backend, command=REAL) as front:
-        response = post(front.url, stream=stream)
-        assert (response.status_code, response.json()["error"]["code"]) == (502, "model_unavailable")
-        assert httpx2.get(f"{front.url}/healthz").status_code == 200
+def test_nonsense_is_a_clear_error(front: tuple[Server, list[Answer]], answer: Answer, stream: bool) -> None:
+    server, current = front
+    current[:] = [answer]
+    response = post(server.url, stream=stream)
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "model_unavailable")
+    assert httpx2.get(f"{server.url}/healthz").status_code == 200
 
 
 def test_backend_that_does_not_answer_keeps_nobody_longer_than_the_servers_limit() -> None:

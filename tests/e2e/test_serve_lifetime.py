@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 import threading
@@ -19,8 +18,7 @@ import pytest
 from support.serving import Server, serving
 
 ENDLESS = '//fake {"endless": true, "token_s": 0.01}'
-# More of them take more time than there is in CI: GOASSIST_CUTS=500 was tried.
-CUTS = int(os.environ.get("GOASSIST_CUTS", "100"))
+CUTS = 500
 SHORT = '//fake {"say": ["a"]}'
 
 
