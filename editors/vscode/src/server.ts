@@ -124,6 +124,8 @@ export class Server implements vscode.Disposable {
       return;
     }
     this.status.serverIs("ready");
+    this.suggestions.begin(vscode.window.activeTextEditor);
+    void this.loaded(); // it may have been quick
     void vscode.commands.executeCommand("setContext", "goassist.running", true);
     const version = client.initializeResult?.serverInfo?.version;
     if (version && olderThan(version, OLDEST)) {

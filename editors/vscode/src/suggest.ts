@@ -67,6 +67,14 @@ export class Suggestions {
     }
   }
 
+  /** The server has begun to run: what was typed before has been asked of nobody, and is asked about when it can answer. */
+  begin(editor: vscode.TextEditor | undefined): void {
+    if (editor?.document.languageId === "go" && editor.document.isDirty) {
+      const { document, selection } = editor;
+      this.silentAt = { document, version: document.version, position: selection.active };
+    }
+  }
+
   /** Ask at the cursor, as if a key had been typed. */
   async ask(): Promise<void> {
     this.unasked = true;
