@@ -29,6 +29,7 @@ export class Suggestions {
   /** The user has cycled: answers that come by themselves do not replace the choice. */
   private chosen = false;
   private rejected: Rejected | undefined;
+  private asked = false;
   private unasked = false;
   private tabKeyIndents = false;
   /** Where nothing was shown last. */
@@ -46,6 +47,7 @@ export class Suggestions {
     token: vscode.CancellationToken,
     next: Next,
   ): Promise<vscode.InlineCompletionItem[] | undefined> {
+    this.asked = true;
     const answering = this.answer(document, position, context, token, next);
     this.answering = answering;
     return answering;
@@ -67,9 +69,9 @@ export class Suggestions {
     }
   }
 
-  /** The server has begun to run: what was typed before has been asked of nobody, and is asked about when it can answer. */
+  /** The first server runs: what was typed before has been asked of nobody, and is asked about when it can answer. */
   begin(editor: vscode.TextEditor | undefined): void {
-    if (editor?.document.languageId === "go" && editor.document.isDirty) {
+    if (!this.asked && editor?.document.languageId === "go" && editor.document.isDirty) {
       const { document, selection } = editor;
       this.silentAt = { document, version: document.version, position: selection.active };
     }
