@@ -21,30 +21,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "scripts")]
+
+from vscode_picture import LINE, SOURCE  # noqa: E402
 
 from support.neovim import Neovim, packaged  # noqa: E402
 from support.vscode import running  # noqa: E402
 
 MODULE = "module example.com/names\n\ngo 1.23\n"
-SOURCE = """package main
-
-import (
-	"fmt"
-	"os"
-)
-
-// load reads the file of names, one a line.
-func load(path string) ([]string, error) {
-	data, err := os.ReadFile(path)
-\t
-}
-
-func main() {
-	fmt.Println(load("names.txt"))
-}
-"""
-LINE, TYPED = 11, "if err"
+TYPED = "if err"
 # The most that one tick counts for: a process that was stopped meanwhile has not worked.
 TICK_S, LONGEST_TICK_S = 0.2, 1.0
 SECTIONS = {"neovim": "### Neovim", "vscode": "### VS Code"}

@@ -13,23 +13,17 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 from typing import Any, Literal
 
-from goassist_index.cachedir import cache_dir
-from goassist_index.errors import GoassistError
-from goassist_index.gotools import list_packages
 from goassist_lsp.app import Assistant, llama_settings
-from goassist_lsp.cli.bench_report import add_common, chosen_modules, print_json, progress, table
+from goassist_lsp.cli.bench_report import add_common, chosen_bodies, print_json, progress, table
 from goassist_lsp.server.rhythm import Rhythm
 from goassist_lsp.settings import Options, Settings, resolve
 from goassist_lsp.types import Checker, DocumentSnapshot
 from goassist_models.engine import CancelToken, Engine, EngineOver, GenerateRequest, Generation
 from goassist_models.engine.kept import KeptEngine
-from goassist_models.evaluate.judge import CompileJudge
-from goassist_models.evaluate.keystrokes import TypedBody, bodies_of, typed_bodies
+from goassist_models.evaluate.keystrokes import TypedBody
 from goassist_models.evaluate.metrics import Share, percentile
-from goassist_models.evaluate.modules import prepare
 from goassist_models.infill import InfillPrompt
 from goassist_models.registry import resolve as resolve_model
 
@@ -75,10 +69,6 @@ class Counting(EngineOver):
             )
         return said
 
-    async def close(self) -> None:
-        """Close the engine below."""
-        await self._engine.close()
-
 
 def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the bench to `bench`."""
@@ -93,15 +83,7 @@ def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 when measured."""
-    sources = []
-    for spec in chosen_modules(args.modules, lambda spec: spec.split == "dev"):
-        with progress.status(f"{spec.name}: fetching"):
-            directory = prepare(spec, cache_dir())
-            judge = CompileJudge(directory, list_packages(directory, ["./..."], export=False), {})
-            sources.append(typed_bodies(judge, args.seed, module=spec.name))
-    bodies = list(islice(bodies_of(*sources), args.bodies))
-    if not bodies:
-        raise GoassistError("there is no function body to type in these modules")
+    bodies = chosen_bodies(args)
     with progress.status("typing") as status:
         keys = asyncio.run(_with_model(bodies, args, lambda n: status.update(f"key {n}")))
     report(args, keys)

@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,9 +16,11 @@ from rich.table import Table
 
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import GoassistError
+from goassist_index.gotools import list_packages
 from goassist_models.evaluate.example import Case
 from goassist_models.evaluate.ghost import infill_cases, share_out
 from goassist_models.evaluate.judge import CompileJudge
+from goassist_models.evaluate.keystrokes import TypedBody, bodies_of, typed_bodies
 from goassist_models.evaluate.modules import ModuleSpec, named_module, pinned_modules, prepare
 
 _T = TypeVar("_T")
@@ -69,6 +72,33 @@ def each_module(
             progress.print(f"left out: {error}", style="red", markup=False)
             failed.append({"module": spec.name, "why": str(error)})
     return found, failed
+
+
+def chosen_bodies(args: argparse.Namespace, *, copies: bool = True) -> list[TypedBody]:
+    """`args.bodies` function bodies of `args.modules`, by default the pinned dev modules; `copies`: see typed_bodies.
+
+    Raises GoassistError when there is none, or a module cannot be had.
+    """
+    sources = []
+    for spec in chosen_modules(args.modules, lambda spec: spec.split == "dev"):
+        with progress.status(f"{spec.name}: fetching"):
+            directory = prepare(spec, cache_dir())
+            judge = CompileJudge(directory, list_packages(directory, ["./..."], export=False), {})
+            sources.append(typed_bodies(judge, args.seed, module=spec.name, copies=copies))
+    bodies = list(islice(bodies_of(*sources), args.bodies))
+    if not bodies:
+        raise GoassistError("there is no function body to type in these modules")
+    return bodies
+
+
+def kept_lines(path: Path) -> list[str]:
+    """The lines of a file that grows line by line, none where it is not there; one that was not finished is cut off."""
+    if not path.is_file():
+        return []
+    whole, _, unfinished = path.read_text(encoding="utf-8").rpartition("\n")
+    if unfinished:
+        path.write_text(f"{whole}\n" if whole else "", encoding="utf-8")
+    return whole.split("\n") if whole else []
 
 
 def write_lines(path: Path, values: Iterable[dict[str, Any]]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import cattrs
 
 from goassist_index.errors import GoassistError
-from goassist_lsp.cli.bench_report import add_common, chosen_modules, open_module, progress
+from goassist_lsp.cli.bench_report import add_common, chosen_modules, kept_lines, open_module, progress
 from goassist_lsp.settings import Options, resolve
 from goassist_models.evaluate.example import Case
 from goassist_models.evaluate.ghost import GHOST_KINDS, GhostKind, infill_cases, share_out
@@ -89,13 +89,8 @@ def each_scored(
 
 def kept(out: Path, model: str, kind: type[_P]) -> dict[str, _P]:
     """What is there of a model's places, by their case's key; a last line that was not finished is cut off."""
-    if not out.is_file():
-        return {}
     found = {}
-    whole, _, unfinished = out.read_text(encoding="utf-8").rpartition("\n")
-    if unfinished:
-        out.write_text(f"{whole}\n" if whole else "", encoding="utf-8")
-    for line in whole.split("\n") if whole else ():
+    for line in kept_lines(out):
         values = json.loads(line)
         if values.pop("model") == model:
             one = cattrs.structure(values, kind)

@@ -14,26 +14,21 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 import cattrs
 
 from goassist_index.cachedir import cache_dir
-from goassist_index.errors import GoassistError
-from goassist_index.gotools import list_packages
 from goassist_lsp.app import llama_settings
 from goassist_lsp.check.typecheck import TypeChecker
-from goassist_lsp.cli.bench_report import add_common, chosen_modules, print_json, progress, table
+from goassist_lsp.cli.bench_report import add_common, chosen_bodies, kept_lines, print_json, progress, table
 from goassist_lsp.pipeline import CompletionPipeline
 from goassist_lsp.settings import Options, Settings, resolve
 from goassist_lsp.types import DocumentSnapshot, Pace
 from goassist_models.engine import CancelToken, Engine, EngineOver, GenerateRequest, Generation, Step
 from goassist_models.engine.kept import likely_part
-from goassist_models.evaluate.judge import CompileJudge
-from goassist_models.evaluate.keystrokes import TypedBody, as_typed, bodies_of, keys_of, typed_bodies
+from goassist_models.evaluate.keystrokes import TypedBody, as_typed, keys_of
 from goassist_models.evaluate.metrics import Share
-from goassist_models.evaluate.modules import prepare
 from goassist_models.evaluate.typing import Ghost, next_press
 from goassist_models.infill import InfillPrompt
 from goassist_models.registry import resolve as resolve_model
@@ -93,10 +88,6 @@ class Asked(EngineOver):
         self.last = self._said[1]
         return (likely_part(self.last, 0, self.least_logprob),)
 
-    async def close(self) -> None:
-        """Close the engine below."""
-        await self._engine.close()
-
 
 def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the bench to `bench`."""
@@ -112,15 +103,7 @@ def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 when measured."""
-    sources = []
-    for spec in chosen_modules(args.modules, lambda spec: spec.split == "dev"):
-        with progress.status(f"{spec.name}: fetching"):
-            directory = prepare(spec, cache_dir())
-            judge = CompileJudge(directory, list_packages(directory, ["./..."], export=False), {})
-            sources.append(typed_bodies(judge, args.seed, module=spec.name, copies=False))
-    bodies = list(islice(bodies_of(*sources), args.bodies))
-    if not bodies:
-        raise GoassistError("there is no function body to type in these modules")
+    bodies = chosen_bodies(args, copies=False)
     out = args.out or cache_dir() / "bench" / "worth.jsonl"
     out.parent.mkdir(parents=True, exist_ok=True)
     asyncio.run(ask_all(bodies, out, args))
@@ -191,12 +174,7 @@ async def ask(engine: Asked, checker: TypeChecker, settings: Settings, body: Typ
 
 def read(out: Path) -> dict[tuple[str, int], AskedKey]:
     """The keys that `out` has; a last line that was not finished is cut off."""
-    if not out.is_file():
-        return {}
-    whole, _, unfinished = out.read_text(encoding="utf-8").rpartition("\n")
-    if unfinished:
-        out.write_text(f"{whole}\n" if whole else "", encoding="utf-8")
-    asked = (cattrs.structure(json.loads(line), AskedKey) for line in whole.splitlines())
+    asked = (cattrs.structure(json.loads(line), AskedKey) for line in kept_lines(out))
     return {(one.body, one.key): one for one in asked}
 
 

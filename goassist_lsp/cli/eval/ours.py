@@ -276,10 +276,6 @@ class Remembering(EngineOver):
         """Answer anew from now on."""
         self._known.clear()
 
-    async def close(self) -> None:
-        """Close the engine."""
-        await self._engine.close()
-
 
 class Unhealed(EngineOver):
     """An engine that does not heal: the ablation of that step. Implements the Engine protocol over another."""

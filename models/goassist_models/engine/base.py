@@ -175,7 +175,7 @@ class Engine(Protocol):
 
 
 class EngineOver:
-    """What engines over another one have in common: its name, its speed, its tokens. They say what they generate."""
+    """What engines over another one have in common: its name, speed, tokens and end. They say what they generate."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -193,3 +193,7 @@ class EngineOver:
     def count_tokens(self, text: str) -> int:
         """Length of `text` in tokens."""
         return self._engine.count_tokens(text)
+
+    async def close(self) -> None:
+        """Close the engine below."""
+        await self._engine.close()
