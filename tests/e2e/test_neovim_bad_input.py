@@ -46,8 +46,8 @@ def test_a_missing_server_is_told_once_with_the_cure_and_started_when_it_is_ther
         nvim.keys(":GoAssist status" + ENTER)
         nvim.until_text(f"Looked for: {server}")
         nvim.keys("q")
+        nvim.until(lambda: nvim.lua("return require('goassist').statusline()") == "goassist: missing", "the file again")
         assert nvim.messages().count("no server") == 1
-        assert nvim.lua("return require('goassist').statusline()") == "goassist: missing"
         server.write_text(f"#!/bin/sh\nexec {' '.join(FAKE_SERVER)}\n")
         server.chmod(0o755)
         nvim.keys(":GoAssist restart" + ENTER)

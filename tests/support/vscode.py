@@ -209,7 +209,7 @@ class VSCode:
 
     def server_pid(self) -> int | None:
         """Process of the server: a child of the extension host that is one of ours."""
-        return next(iter(_servers(self.process.pid)), None)
+        return next(iter(servers(self.process.pid)), None)
 
     def open(self, text: str, line: int = 5, name: str | None = None) -> Path:
         """A new Go file alone in the window, with the keys going to the end of a line (from 1)."""
@@ -241,7 +241,8 @@ class VSCode:
         )
 
 
-def _servers(pid: int) -> Iterator[int]:
+def servers(pid: int) -> Iterator[int]:
+    """Processes of ours below another."""
     try:
         for child in psutil.Process(pid).children(recursive=True):
             if any("fake_server" in part or "goassist_lsp" in part for part in child.cmdline()):

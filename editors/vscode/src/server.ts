@@ -72,6 +72,9 @@ export class Server implements vscode.Disposable {
   private pausedUntil = 0;
   /** Each start and stop is counted: what belongs to an earlier one is over. */
   private life = 0;
+  /** The last restart's end, and the one that has not begun. */
+  private restarting: Promise<void> = Promise.resolve();
+  private waiting: Promise<void> | undefined;
   /** Folders outside the workspace that the server was told of. */
   private readonly outside = new Set<string>();
 
@@ -152,11 +155,17 @@ export class Server implements vscode.Disposable {
     await client?.dispose().catch(() => undefined); // it has ended already
   }
 
-  async restart(): Promise<void> {
-    this.deaths = [];
-    this.notices.forget();
-    await this.stop();
-    await this.start();
+  /** One restart after another: of two at once, one would leave a server that nobody ends. One that waits is enough. */
+  restart(): Promise<void> {
+    this.waiting ??= this.restarting.then(async () => {
+      this.waiting = undefined;
+      this.deaths = [];
+      this.notices.forget();
+      await this.stop();
+      await this.start();
+    });
+    this.restarting = this.waiting.catch((error: unknown) => this.log.error(`the restart failed: ${String(error)}`));
+    return this.waiting;
   }
 
   /** The server's own account of itself; undefined while it does not run. */

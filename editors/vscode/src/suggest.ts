@@ -133,6 +133,9 @@ export class Suggestions {
     }
     const kind = automatic ? vscode.InlineCompletionTriggerKind.Automatic : vscode.InlineCompletionTriggerKind.Invoke;
     const done = this.status.asking();
+    // Stands until there is an answer: a server that ends meanwhile gives none.
+    const here = { document, version: document.version, position };
+    this.silentAt = here;
     const answer = await Promise.resolve(next(document, position, { ...context, triggerKind: kind }, token)).finally(done);
     if (token.isCancellationRequested || !answer) {
       return undefined;
@@ -147,7 +150,7 @@ export class Suggestions {
     this.remember(fitting.map((both) => both.item));
     const first = this.items[this.index];
     await this.tabIndents(first !== undefined && tabIndents(document, position, first));
-    this.silentAt = fitting.length > 0 ? undefined : { document, version: document.version, position };
+    this.silentAt = fitting.length > 0 ? undefined : here;
     this.status.answered(fitting.length > 0);
     return fitting.map((both) => both.raw);
   }
