@@ -20,8 +20,10 @@ class Rhythm:
         self._last_s: float | None = None
         self._interval_s: float | None = None
 
-    def pace(self, now_s: float) -> Pace:
-        """Take in a request at `now_s`; return how the user works now."""
+    def pace(self, now_s: float, *, again: bool = False) -> Pace:
+        """Take in a request at `now_s`; return how the user works now. One that is made again is no key's."""
+        if again:
+            return Pace(typing=False, patience_s=AT_REST_S)
         gap_s = now_s - self._last_s if self._last_s is not None else _TYPING_S
         self._last_s = now_s
         if not 0 <= gap_s < _TYPING_S:

@@ -72,6 +72,8 @@ class Session:
         self._feed: DocumentFeed | None = None
         self._running: dict[str, CancelToken] = {}
         self._rhythm = Rhythm()
+        # File, version and offset of the last request.
+        self._asked: tuple[str, int | None, int] | None = None
         self._shown: OrderedDict[int, Shown] = OrderedDict()
         self._last_id = 0
         self._paused_until = 0.0
@@ -255,9 +257,11 @@ class Session:
         key, token = unquote(document.uri), CancelToken()
         self._running[key] = token
         snapshot = take(document)
+        place = (key, snapshot.version, offset) if selection is None else None
+        pace = self._rhythm.pace(time.monotonic(), again=place is not None and place == self._asked)
+        self._asked = place
         if selection is not None:
             snapshot, offset = selection.taken(snapshot), selection.cursor
-        pace = self._rhythm.pace(time.monotonic())
         work = self.assistant.complete(
             snapshot,
             offset,

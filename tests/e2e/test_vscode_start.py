@@ -7,7 +7,7 @@ from pathlib import Path
 
 from support.gofile import HOLE, go_file
 from support.lsp_client import FAKE_SERVER
-from support.vscode import kill, program, running, servers
+from support.vscode import VSCode, kill, program, running, servers
 
 SLOW_S = 6
 
@@ -23,6 +23,24 @@ def test_what_was_typed_before_the_server_ran_is_answered_without_another_key(tm
         code.type("x")
         code.press("Backspace")
         code.until_ghost("println(1)")
+
+
+def test_what_was_typed_while_the_model_was_loaded_is_answered_without_another_key(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text("module example.com/m\n\ngo 1.23\n")
+    server = program(tmp_path, FAKE_SERVER, {"FAKE_LOADING_S": str(2 * SLOW_S)})
+    with running(tmp_path, server=str(server)) as code:
+        code.open(go_file(say=["println(1)"]))
+        code.type("x")
+        code.press("Backspace")
+        code.until(lambda: asked(code) and not code.server_ready(), "a question before the model is there")
+        code.until_ghost("println(1)")
+        assert asked(code) > 1
+
+
+def asked(code: VSCode) -> int:
+    """How many questions the server has got."""
+    status = code.command("goassist.status") or {}
+    return sum(what == "complete" for what, *_ in status.get("log", []))
 
 
 def test_a_question_that_a_server_took_with_it_is_answered_by_the_next(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ A first line such as `//fake {"say": ["fmt.Println()"]}` directs every request m
   import    a path: the candidates need it
   bad_alone a text that fails the check where it stands alone
 Environment: FAKE_PROBLEM (a problem found at start), FAKE_CHILD (start a helper process, and end it at close),
-FAKE_LOADING (the model never comes to be loaded), FAKE_INDEXING (indexing goes on until it is ended), FAKE_LOG_ENTRIES
-(how many of the last things told are kept), FAKE_VERSION (the version that the server says it is).
+FAKE_LOADING (the model never comes to be loaded), FAKE_LOADING_S (it does after so long), FAKE_INDEXING (indexing goes
+on until it is ended), FAKE_LOG_ENTRIES (how many of the last things told are kept), FAKE_VERSION (the version that the
+server says it is).
 """
 
 from __future__ import annotations
@@ -102,6 +103,7 @@ class DirectedAssistant(Assistant):
             progress("loading", 50)
         if "FAKE_LOADING" in os.environ:
             await asyncio.Event().wait()
+        await asyncio.sleep(float(os.environ.get("FAKE_LOADING_S", "0")))
         await super().start(folders, progress)
         self.begun = True
 
@@ -119,6 +121,8 @@ class DirectedAssistant(Assistant):
         asked = json.loads(first.removeprefix("//fake ")) if first.startswith("//fake ") else {}
         directions.set(asked)
         self.log.append(["complete", snapshot.text[:offset].rpartition("\n")[2], requested])
+        if "FAKE_LOADING_S" in os.environ and not self.begun:
+            return Completion(skip_reason="the model is not loaded")
         if "fail" in asked:
             raise ZeroDivisionError(asked["fail"])
         found = await super().complete(snapshot, offset, cancel, n=n, requested=requested, pace=pace)

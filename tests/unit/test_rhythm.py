@@ -31,6 +31,14 @@ def test_one_slow_key_does_not_make_a_slow_typist() -> None:
     assert rhythm.pace(9 * 0.2 + 0.9).patience_s < 0.3
 
 
+def test_who_has_a_question_asked_again_rests_and_is_no_other_typist_for_it() -> None:
+    rhythm = Rhythm()
+    for number in range(10):
+        rhythm.pace(number * 0.2)
+    assert rhythm.pace(1.9, again=True) == Pace(False, AT_REST_S)
+    assert rhythm.pace(2.0) == Pace(True, pytest.approx(0.12))
+
+
 def test_on_a_clock_that_stands_still_who_asks_again_types_and_gets_the_shortest_patience() -> None:
     rhythm = Rhythm()
     assert rhythm.pace(7.0) == Pace(False, AT_REST_S)

@@ -30,6 +30,8 @@ export class Suggestions {
   private chosen = false;
   private rejected: Rejected | undefined;
   private asked = false;
+  /** How often the server has come to know more. */
+  private known = 0;
   private unasked = false;
   private tabKeyIndents = false;
   /** Where nothing was shown last. */
@@ -60,8 +62,9 @@ export class Suggestions {
     return item && typed !== undefined ? { item, typed } : undefined;
   }
 
-  /** Ask again where there was nothing: the server knows more by now. */
+  /** The server knows more by now: ask again where there was nothing, or will be. */
   async askAgain(): Promise<void> {
+    this.known++;
     const editor = vscode.window.activeTextEditor;
     const at = this.silentAt;
     if (at && editor?.document === at.document && at.document.version === at.version && editor.selection.active.isEqual(at.position)) {
@@ -80,7 +83,13 @@ export class Suggestions {
   /** Ask at the cursor, as if a key had been typed. */
   async ask(): Promise<void> {
     this.unasked = true;
-    await vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
+    // The editor takes a second question at a place for answered, unless there is a provider that it has not asked.
+    const unasked = vscode.languages.registerInlineCompletionItemProvider(GO_FILES, { provideInlineCompletionItems: () => undefined });
+    try {
+      await vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
+    } finally {
+      unasked.dispose();
+    }
   }
 
   /** Show another candidate: the editor asks for all of them by itself. */
@@ -133,10 +142,16 @@ export class Suggestions {
     }
     const kind = automatic ? vscode.InlineCompletionTriggerKind.Automatic : vscode.InlineCompletionTriggerKind.Invoke;
     const done = this.status.asking();
-    // Stands until there is an answer: a server that ends meanwhile gives none.
     const here = { document, version: document.version, position };
-    this.silentAt = here;
-    const answer = await Promise.resolve(next(document, position, { ...context, triggerKind: kind }, token)).finally(done);
+    const known = this.known;
+    this.silentAt = undefined;
+    let answer: Awaited<ReturnType<Next>>;
+    try {
+      answer = await next(document, position, { ...context, triggerKind: kind }, token);
+    } finally {
+      done();
+      this.silentAt = answer ? undefined : here; // such as by a server that has ended meanwhile
+    }
     if (token.isCancellationRequested || !answer) {
       return undefined;
     }
@@ -152,6 +167,9 @@ export class Suggestions {
     await this.tabIndents(first !== undefined && tabIndents(document, position, first));
     this.silentAt = fitting.length > 0 ? undefined : here;
     this.status.answered(fitting.length > 0);
+    if (fitting.length === 0 && known !== this.known) {
+      void this.askAgain();
+    }
     return fitting.map((both) => both.raw);
   }
 
