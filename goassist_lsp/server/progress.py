@@ -35,7 +35,7 @@ class ProgressBar:
         self._token = token
         self._title = title
         self._loop = asyncio.get_running_loop()
-        self._begun = False
+        self._begun = self._over = False
         self._pending: tuple[str, int | None] | None = None
         self._creation: asyncio.Task[None] | None = None
 
@@ -47,9 +47,12 @@ class ProgressBar:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """Take the bar down."""
-        if self._creation is not None:
-            self._creation.cancel()
+        """Take the bar down; one that the client has not made yet as soon as it has, for the end is news to it."""
+        self._over = True
+        if self._creation is None or self._creation.done():
+            self._end()
+
+    def _end(self) -> None:
         if self._begun:
             self._server.work_done_progress.end(self._token, lsp.WorkDoneProgressEnd())
             self._begun = False
@@ -74,6 +77,8 @@ class ProgressBar:
         self._begun = True
         if self._pending is not None:
             self._report(*self._pending)
+        if self._over:
+            self._end()
 
     def _cancelled(self, future: Future[None]) -> None:
         if future.cancelled() and self._on_cancel is not None:

@@ -4,8 +4,8 @@ import type { ApplyWorkspaceEditParams, ApplyWorkspaceEditResult } from "vscode-
 import { mayNeedImport, partEnd } from "./item";
 import type { Suggestions } from "./suggest";
 
-/** Tries at an edit that a key may have come before. */
-const TRIES = 3;
+/** Tries at an edit that a key may have come before: on a busy machine who types fast is ahead of several of them. */
+const TRIES = 30;
 
 type Execute = (command: string, args: unknown[]) => vscode.ProviderResult<unknown>;
 type Apply = (params: ApplyWorkspaceEditParams) => ApplyWorkspaceEditResult | PromiseLike<ApplyWorkspaceEditResult>;
