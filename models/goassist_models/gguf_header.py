@@ -20,6 +20,7 @@ _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: 
 _STRING, _ARRAY = 8, 9
 _MAX_DIMS = 4
 _DEFAULT_ALIGNMENT = 32
+_EMBEDDINGS, _OUTPUT = b"token_embd.weight", b"output.weight"
 
 # ggml type -> (elements in a block, bytes of a block); others are left out of the length check.
 _BLOCKS: dict[int, tuple[int, int]] = {
@@ -36,7 +37,8 @@ class GGUFHeader:
     """What a GGUF file says of itself. `metadata` holds scalars and strings; arrays only as their lengths.
 
     `tokens` are the vocabulary's texts by id, as stored (byte-level models store mapped characters).
-    `needed_bytes` is the least length the file must have for its tensors to be whole.
+    `needed_bytes` is the least length the file must have for its tensors to be whole. `embeddings` is where the rows
+    of tokens begin and end in the file, in bytes; None where they are the output's matrix too, which is read whole.
     """
 
     path: Path
@@ -45,6 +47,7 @@ class GGUFHeader:
     tensor_count: int
     metadata: Mapping[str, object]
     tokens: tuple[bytes, ...] = field(repr=False, default=())
+    embeddings: tuple[int, int] | None = None
 
     def integer(self, key: str) -> int | None:
         """Return the metadata value at `key` when it is an integer."""
@@ -132,11 +135,11 @@ def _metadata(cursor: _Cursor, count: int) -> tuple[dict[str, object], tuple[byt
     return metadata, tokens
 
 
-def _tensor_end(cursor: _Cursor, count: int) -> int:
-    """Read the tensor table: how many bytes its tensors need, counted from where tensor data begins."""
-    end = 0
+def _tensors(cursor: _Cursor, count: int) -> dict[bytes, tuple[int, int]]:
+    """Read the tensor table: where each begins and ends, in bytes from where tensor data begins."""
+    found = {}
     for _ in range(count):
-        cursor.string()
+        name = cursor.string()
         n_dims = int(cursor.scalar("I"))
         if n_dims > _MAX_DIMS:
             raise cursor.fail("the model file's tensor table is damaged")
@@ -145,8 +148,8 @@ def _tensor_end(cursor: _Cursor, count: int) -> int:
             elements *= int(cursor.scalar("Q"))
         kind, offset = int(cursor.scalar("I")), int(cursor.scalar("Q"))
         per_block, block_bytes = _BLOCKS.get(kind, (1, 0))
-        end = max(end, offset + -(-elements // per_block) * block_bytes)
-    return end
+        found[name] = offset, offset + -(-elements // per_block) * block_bytes
+    return found
 
 
 def read_header(path: Path) -> GGUFHeader:
@@ -196,14 +199,18 @@ def _parse(data: mmap.mmap, path: Path) -> GGUFHeader:
         )
     tensor_count, pair_count = cursor.count("Q"), cursor.count("Q")
     metadata, tokens = _metadata(cursor, pair_count)
-    tensor_end = _tensor_end(cursor, tensor_count)
+    tensors = _tensors(cursor, tensor_count)
     alignment = metadata.get("general.alignment")
     step = alignment if isinstance(alignment, int) and alignment > 0 else _DEFAULT_ALIGNMENT
-    needed = -(-cursor.at // step) * step + tensor_end if tensor_end else cursor.at
+    data_start = -(-cursor.at // step) * step
+    tensor_end = max((end for _, end in tensors.values()), default=0)
+    needed = data_start + tensor_end if tensor_end else cursor.at
     if needed > len(data):
         raise ModelError(
             f"the model file is truncated: it has {len(data):,} bytes and its tensors need {needed:,}",
             path=str(path),
             cure="Fetch it again with `goassist-lsp model pull`",
         )
-    return GGUFHeader(path, len(data), needed, tensor_count, MappingProxyType(metadata), tokens)
+    rows = tensors.get(_EMBEDDINGS) if _OUTPUT in tensors else None
+    embeddings = (data_start + rows[0], data_start + rows[1]) if rows else None
+    return GGUFHeader(path, len(data), needed, tensor_count, MappingProxyType(metadata), tokens, embeddings)

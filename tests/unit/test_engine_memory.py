@@ -42,6 +42,20 @@ def test_pages_of_a_mapped_file_go_and_come_back_as_they_were(tmp_path: Path) ->
 
 
 @linux
+def test_only_whole_pages_of_what_is_named_go(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    data, page = bytes(range(256)) * 4_096, mmap.PAGESIZE
+    path.write_bytes(data)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as held:
+        assert held[:] == data
+        let_go_of_pages(path, page + 1, 9 * page - 1)
+        assert resident_kib(path) == (len(data) - 6 * page) // 1024
+        let_go_of_pages(path, page + 1, 2 * page - 1)
+        assert resident_kib(path) == (len(data) - 6 * page) // 1024
+        assert held[:] == data
+
+
+@linux
 def test_what_was_written_to_a_mapped_file_is_not_lost(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(bytes(1 << 16))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from goassist_index.errors import ModelError
@@ -23,6 +24,18 @@ def test_header_tells_architecture_vocabulary_and_length(model: Path) -> None:
     assert header.integer("qwen2.block_count") == 1
     assert header.tokens[tiny_gguf.token_id("Println")] == b"Println"
     assert header.needed_bytes == header.size_bytes == model.stat().st_size
+
+
+def test_embeddings_are_told_where_only_rows_of_them_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    rows, others = np.arange(48, dtype=np.float32).reshape(6, 8), np.ones((3, 5), np.float32)
+    tiny_gguf.write_gguf(path, {}, {"blk.0.x": others, "token_embd.weight": rows, "output.weight": others})
+    embeddings = read_header(path).embeddings
+    assert embeddings is not None
+    assert path.read_bytes()[slice(*embeddings)] == rows.tobytes()
+    # Where it is the output's matrix too, all of it is read at each token.
+    tiny_gguf.write_gguf(path, {}, {"token_embd.weight": rows})
+    assert read_header(path).embeddings is None
 
 
 @pytest.mark.parametrize("kept_bytes", [4, 8, 20, 40, 3000, -1, -100_000])

@@ -109,6 +109,8 @@ class Context:
         self._asks_give_up = ctypes.cast(strlen, library.ggml_abort_callback)
         self._never = library.ggml_abort_callback()
         self.cells: list[int] = []
+        # Tokens of prompts that were read, ever.
+        self.rows_read = 0
         # The last prompt and the logits behind it: while a word is being typed that is healed, it is the same prompt.
         self._end: tuple[list[int], Logits] | None = None
         # Sequences of other places with their tokens, the latest used at the end; and the free ones, one more
@@ -183,6 +185,7 @@ class Context:
                 wanted = len(part) - 1 if at + len(part) == len(tokens) else len(part)
                 self._decode([(0, token, at + i) for i, token in enumerate(part)], range(wanted, len(part)))
                 self.cells.extend(part)
+                self.rows_read += len(part)
                 at += len(part)
                 decodes += 1
         except _GivenUp:

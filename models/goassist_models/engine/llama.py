@@ -39,6 +39,7 @@ from goassist_models.infill import InfillPrompt, tokens_of
 
 _log = logging.getLogger(__name__)
 _CLOSE_TIMEOUT_S = 10.0
+_MOST_ROWS_HELD = 128
 TELLING_TOKENS = 32  # fewer say little of how fast a prompt is read
 _T = TypeVar("_T")
 
@@ -82,6 +83,9 @@ class LlamaEngine:
         self._pace: ThreadPace | None = None  # none where the settings say how many threads
         self._library: Any = None
         self._model: Any = None
+        # Where the file has rows of embeddings, and how many had been read when they were let go of.
+        self._embeddings: tuple[int, int] | None = None
+        self._rows_held = 0
         self.vocabulary: Vocabulary
         self._context: Context
 
@@ -214,6 +218,7 @@ class LlamaEngine:
         if self.settings.adapter is not None:
             use_adapter(self._library, self._model, self._context.native, self.settings.adapter)
         let_go_of_pages(self.path)
+        self._embeddings = header.embeddings
         del header
         give_back()
         # The first evaluation faults the weights in and allocates: better now than in the first answer.
@@ -233,6 +238,13 @@ class LlamaEngine:
                 settle(job.loop, job.future, error=ModelError("the engine is closed"))
                 break
             self._answer(job)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Let go of the embeddings when many rows of them were read: each brings 64 KiB of what lies around it."""
+        if self._embeddings is not None and self._context.rows_read - self._rows_held > _MOST_ROWS_HELD:
+            self._rows_held = self._context.rows_read
+            let_go_of_pages(self.path, *self._embeddings)
 
     def _answer(self, job: Job[Any]) -> None:
         """Run one job and hand its result, or its error, to its loop."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import mmap
 import sys
 from pathlib import Path
 
@@ -36,21 +37,29 @@ def give_back() -> None:
         trim(0)
 
 
-def let_go_of_pages(path: Path) -> None:
-    """Let go of the pages of the file at `path` that are mapped here; those that are used come back one by one.
+def let_go_of_pages(path: Path, first: int = 0, end: int = sys.maxsize) -> None:
+    """Let go of the whole pages of the file at `path` from byte `first` to before `end` that are mapped here.
 
-    llama.cpp maps all of a model. Tensors that it holds in another layout too are not looked at in the file again, and
-    of the embeddings only the rows of tokens that occur are.
+    Those that are used come back, each with some beside it. llama.cpp maps all of a model: tensors that it holds in
+    another layout too are not looked at in the file again, and of the embeddings only the rows of tokens are.
     """
     madvise = _from_libc("madvise")
     if madvise is None:
         return
     for line in Path("/proc/self/maps").read_text().splitlines():
-        addresses, permissions, _, _, _, *name = line.split(maxsplit=5)
+        addresses, permissions, offset, _, _, *name = line.split(maxsplit=5)
         # What can be written to would be lost.
         if name == [str(path.resolve())] and permissions.startswith("r--"):
-            start, end = (int(address, 16) for address in addresses.split("-"))
-            madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _DONT_NEED)
+            start, stop = (int(address, 16) for address in addresses.split("-"))
+            begins = start - int(offset, 16)  # where the file's first byte would be
+            start = max(start, _page_from(begins + first))
+            stop = min(stop, (begins + end) // mmap.PAGESIZE * mmap.PAGESIZE)
+            if start < stop:
+                madvise(ctypes.c_void_p(start), ctypes.c_size_t(stop - start), _DONT_NEED)
+
+
+def _page_from(address: int) -> int:
+    return -(-address // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
 def _from_libc(name: str) -> ctypes._NamedFuncPointer | None:
