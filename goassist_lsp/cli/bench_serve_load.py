@@ -135,7 +135,8 @@ async def loaded(
     begun_s = time.perf_counter()
     cpu_s, memory = used(target.pids)
     tally.memory_mib.append(memory)
-    limits = httpx2.Limits(max_connections=clients)
+    # A connection for each request: llama-server closes some that are kept, just when the next request is sent.
+    limits = httpx2.Limits(max_connections=clients, max_keepalive_connections=0)
     async with httpx2.AsyncClient(timeout=CLIENT_LIMIT_S, limits=limits, trust_env=False) as client:
 
         async def ask_on() -> None:
