@@ -42,6 +42,9 @@ _WORTH_KEEPING = 64
 _READ_SINGLY = 3
 # Cells left for what is generated behind a prompt, by several sequences together.
 _ROOM_TO_GROW = 768
+# Scores of attention that one layer has at once, for each head: rows of a part times cells; 8 bytes each are held then.
+_MOST_SCORES = 2**18
+_LEAST_CHUNK = 64
 # The most rows of a batch that get logits: the library sets 0.6 MB aside for each where the vocabulary is large.
 _MOST_ROWS = 64
 
@@ -174,6 +177,8 @@ class Context:
         shared = min(shared, len(tokens) - 1)
         self._trim(shared)
         at, decodes = shared, 0
+        held = len(tokens) + sum(len(kept) for _, kept in self._kept)
+        chunk = min(self._chunk, max(_LEAST_CHUNK, _MOST_SCORES // held))
         self._give_up[0] = b"\0"
         self._library.llama_set_abort_callback(self._context, self._asks_give_up, self._give_up)
         try:
@@ -183,7 +188,7 @@ class Context:
                     return PromptRead(None, at - shared, (time.perf_counter() - start_s) * 1000, decodes)
                 left = len(tokens) - at
                 single = left <= _READ_SINGLY and self.threads < self._read_threads
-                part = tokens[at : at + (1 if single else self._chunk)]
+                part = tokens[at : at + (1 if single else chunk)]
                 # Nobody looks at the logits before the prompt's end.
                 wanted = len(part) - 1 if at + len(part) == len(tokens) else len(part)
                 self._decode([(0, token, at + i) for i, token in enumerate(part)], range(wanted, len(part)))
