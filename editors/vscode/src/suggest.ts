@@ -84,11 +84,11 @@ export class Suggestions {
   async ask(): Promise<void> {
     this.unasked = true;
     // The editor takes a second question at a place for answered, unless there is a provider that it has not asked.
-    const unasked = vscode.languages.registerInlineCompletionItemProvider(GO_FILES, { provideInlineCompletionItems: () => undefined });
+    const fresh = vscode.languages.registerInlineCompletionItemProvider(GO_FILES, { provideInlineCompletionItems: () => undefined });
     try {
       await vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
     } finally {
-      unasked.dispose();
+      fresh.dispose();
     }
   }
 

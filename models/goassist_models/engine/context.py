@@ -177,8 +177,7 @@ class Context:
         shared = min(shared, len(tokens) - 1)
         self._trim(shared)
         at, decodes = shared, 0
-        held = len(tokens) + sum(len(kept) for _, kept in self._kept)
-        chunk = min(self._chunk, max(_LEAST_CHUNK, _MOST_SCORES // held))
+        chunk = min(self._chunk, max(_LEAST_CHUNK, _MOST_SCORES // (self._kept_cells + len(tokens))))
         self._give_up[0] = b"\0"
         self._library.llama_set_abort_callback(self._context, self._asks_give_up, self._give_up)
         try:
@@ -206,6 +205,11 @@ class Context:
         self._end = (list(tokens), logits)
         return PromptRead(logits, len(tokens) - shared, (time.perf_counter() - start_s) * 1000, decodes)
 
+    @property
+    def _kept_cells(self) -> int:
+        """How many cells other places have."""
+        return sum(len(cells) for _, cells in self._kept)
+
     def _go_to(self, tokens: Sequence[int]) -> int:
         """Keep the cells of the place that is left, if it is left, and take up those of the place gone to.
 
@@ -224,7 +228,7 @@ class Context:
             self._library.llama_memory_seq_cp(self._memory, found[0], 0, -1, -1)
             self.cells, shared = list(found[1]), most
             self._drop(found)
-        while self._kept and sum(len(cells) for _, cells in self._kept) + len(tokens) + _ROOM_TO_GROW > self.n_ctx:
+        while self._kept and self._kept_cells + len(tokens) + _ROOM_TO_GROW > self.n_ctx:
             self._drop(self._kept[0])
         return shared
 

@@ -39,7 +39,7 @@ from goassist_models.infill import InfillPrompt, tokens_of
 
 _log = logging.getLogger(__name__)
 _CLOSE_TIMEOUT_S = 10.0
-_MOST_ROWS_HELD = 128
+_MOST_ROWS_HELD = 128  # of embeddings, with what comes into memory beside each
 TELLING_TOKENS = 32  # fewer say little of how fast a prompt is read
 _T = TypeVar("_T")
 
@@ -85,7 +85,7 @@ class LlamaEngine:
         self._model: Any = None
         # Where the file has rows of embeddings, and how many had been read when they were let go of.
         self._embeddings: tuple[int, int] | None = None
-        self._rows_held = 0
+        self._rows_let_go = 0
         self.vocabulary: Vocabulary
         self._context: Context
 
@@ -242,8 +242,8 @@ class LlamaEngine:
 
     def _let_go(self) -> None:
         """Let go of the embeddings when many rows of them were read: each brings 64 KiB of what lies around it."""
-        if self._embeddings is not None and self._context.rows_read - self._rows_held > _MOST_ROWS_HELD:
-            self._rows_held = self._context.rows_read
+        if self._embeddings is not None and self._context.rows_read - self._rows_let_go > _MOST_ROWS_HELD:
+            self._rows_let_go = self._context.rows_read
             let_go_of_pages(self.path, *self._embeddings)
 
     def _answer(self, job: Job[Any]) -> None:

@@ -46,20 +46,17 @@ def let_go_of_pages(path: Path, first: int = 0, end: int = sys.maxsize) -> None:
     madvise = _from_libc("madvise")
     if madvise is None:
         return
+    mapped = str(path.resolve())
     for line in Path("/proc/self/maps").read_text().splitlines():
         addresses, permissions, offset, _, _, *name = line.split(maxsplit=5)
         # What can be written to would be lost.
-        if name == [str(path.resolve())] and permissions.startswith("r--"):
+        if name == [mapped] and permissions.startswith("r--"):
             start, stop = (int(address, 16) for address in addresses.split("-"))
             begins = start - int(offset, 16)  # where the file's first byte would be
-            start = max(start, _page_from(begins + first))
-            stop = min(stop, (begins + end) // mmap.PAGESIZE * mmap.PAGESIZE)
+            start = max(start, begins - (-first // mmap.PAGESIZE) * mmap.PAGESIZE)
+            stop = min(stop, begins + end // mmap.PAGESIZE * mmap.PAGESIZE)
             if start < stop:
                 madvise(ctypes.c_void_p(start), ctypes.c_size_t(stop - start), _DONT_NEED)
-
-
-def _page_from(address: int) -> int:
-    return -(-address // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
 def _from_libc(name: str) -> ctypes._NamedFuncPointer | None:
