@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 from goassist_index.errors import GoassistError
 
@@ -66,6 +69,20 @@ def _wanted(words: Sequence[str]) -> Sequence[str]:
     return [word for word in words if word in VERBS][:1] or VERBS
 
 
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """While a verb runs, SIGTERM unwinds it, so that it ends what it has started: servers, copies of modules."""
+
+    def unwind(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit status. Errors a user can mend are one line on standard error."""
     words = sys.argv[1:] if argv is None else argv
@@ -85,7 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         top.print_help()
         return EXIT_UNUSABLE
     try:
-        status: int = args.run(args)
+        with _ended_as_by_ctrl_c():
+            status: int = args.run(args)
     except GoassistError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_UNUSABLE

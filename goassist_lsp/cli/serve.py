@@ -55,7 +55,7 @@ def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )
     model.add_argument("--slots", type=int, default=4, metavar="N", help="answers in one batch, in process (default 4)")
     model.add_argument(
-        "--context", type=int, default=8192, metavar="N", help="tokens of all slots together (default 8192)"
+        "--context", type=int, default=16384, metavar="N", help="tokens of all slots, shared out evenly (default 16384)"
     )
     model.add_argument(
         "--embeddings",
@@ -175,7 +175,7 @@ async def _service(args: argparse.Namespace) -> Service:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    settings, problems = resolve(Options(context_tokens=min(_CONTEXT_TOKENS, args.context // 2)))
+    settings, problems = resolve(Options(context_tokens=min(_CONTEXT_TOKENS, args.context // args.slots // 2)))
     if problems:
         raise ConfigError(problems[0])
     if args.backend:

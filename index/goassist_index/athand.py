@@ -68,7 +68,7 @@ def at_hand(place: Place, others: Mapping[Path, str], facts: TypeFacts) -> list[
     return [AtHand(line, score) for line, score in sorted(ranked.items(), key=lambda pair: (-pair[1], pair[0]))]
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)  # files of the package that is worked in, and of the last few; it holds their texts
 def _outline(text: str) -> Outline:
     return outline_of(text.encode())
 

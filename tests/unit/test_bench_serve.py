@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 from goassist_index.errors import GoassistError
@@ -15,6 +19,7 @@ from goassist_lsp import cli
 from goassist_lsp.cli import bench_serve
 from goassist_lsp.cli.bench_serve import CHECKED, OURS, PEER
 from goassist_lsp.cli.bench_serve_load import Tally, Target, loaded, served
+from support import tiny_gguf
 from support.serving import SCRIPTED
 
 # The first is answered; the second's model fails; the third does not type-check.
@@ -49,6 +54,20 @@ async def test_server_that_does_not_start_is_an_error() -> None:
     with pytest.raises(GoassistError, match="no such directory"):
         async with served([*SCRIPTED, "--workspace", "nowhere"]):
             pass
+
+
+def test_ended_run_ends_the_server_that_it_started(tmp_path: Path) -> None:
+    model = tiny_gguf.write_bigram_model(tmp_path / "endless.gguf", {"x": ["x"]})
+    command = [sys.executable, "-m", "goassist_lsp.cli", "bench", "serve", "--no-llama-server", "--clients", "1"]
+    run = subprocess.Popen([*command, "--model", str(model), "--out", str(tmp_path / "run")], stderr=subprocess.DEVNULL)
+    started: list[psutil.Process] = []
+    while run.poll() is None and not started:
+        started = [child for child in psutil.Process(run.pid).children() if child.net_connections()]
+        time.sleep(0.1)
+    run.terminate()
+    assert run.wait(60) == 130
+    assert psutil.wait_procs(started, 60)[1] == []
+    assert len(started) == 1
 
 
 @pytest.fixture

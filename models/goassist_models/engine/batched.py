@@ -2,8 +2,9 @@
 
 What `goassist-lsp serve` answers with. Requests join and leave between two decodes (continuous batching: Yu et al.,
 Orca, OSDI 2022): each decode takes the next token of every sequence that grows and a part of the prompts that are still
-being read. A prompt begins with the cells of whichever sequence shares most of it. Implements the Engine protocol over
-the parts that llama.py has; who may come in first is decided above, here it is first come, first served.
+being read. A prompt begins with the cells of whichever sequence shares most of it, or with copies of them. Implements
+the Engine protocol over the parts that llama.py has; who may come in first is decided above, here it is first come,
+first served.
 """
 
 from __future__ import annotations
@@ -69,11 +70,6 @@ class _Work:
         """How many tokens there are now, its own with those of the prompt."""
         return len(self.prompt) + len(self.sequence.tokens)
 
-    @property
-    def reserved(self) -> int:
-        """The most cells that it may come to hold."""
-        return len(self.asked.tokens) + self.limit
-
     def due(self, start: int, most: int) -> list[int]:
         """At most `most` of its tokens from position `start` on."""
         own = max(0, start - len(self.prompt))
@@ -91,11 +87,15 @@ class _Slot:
 
 
 class BatchedEngine(LlamaEngine):
-    """A model in this process for up to `settings.sequences` generations at once. Made and closed as LlamaEngine."""
+    """A model in this process for up to `settings.sequences` generations at once. Made and closed as LlamaEngine.
+
+    Each has an equal part of the `settings.n_ctx` tokens: that many fit, prompt and answer together.
+    """
 
     def __init__(self, path: Path, settings: LlamaSettings) -> None:
-        # Who is at work elsewhere is one of the sequences here: there are no kept places beside those.
-        super().__init__(path, replace(settings, places=0))
+        # Who is at work elsewhere is one of the sequences here: there are no kept places beside those. One stream of
+        # cells for all would have each token look at those of the others: prompts were a fourth slower (models/LOG.md).
+        super().__init__(path, replace(settings, places=0, apart=True))
         self._slots = [_Slot(number) for number in range(settings.sequences)]
         self._waiting: deque[_Asked] = deque()
         self._alone: deque[Job[Any]] = deque()
@@ -174,8 +174,7 @@ class BatchedEngine(LlamaEngine):
                     asked.tokens, asked.tie = self._spelled(asked)
                 if self._is_being_read(asked.tokens):
                     continue
-                if not self._begin(asked, free):
-                    return
+                self._begin(asked, free)
             except ModelError as error:
                 settle(asked.loop, asked.future, error=error)
             self._waiting.remove(asked)
@@ -196,16 +195,14 @@ class BatchedEngine(LlamaEngine):
         coming = (common_length(slot.work.prompt, tokens) for slot in self._slots if slot.work is not None)
         return max(coming, default=0) >= max(_WORTH_SHARING, there + _WORTH_WAITING)
 
-    def _begin(self, asked: _Asked, free: Sequence[_Slot]) -> bool:
-        """Start a request in a free slot, with what cells there are; False while the others hold too many."""
+    def _begin(self, asked: _Asked, free: Sequence[_Slot]) -> None:
+        """Start a request in a free slot, with what cells there are."""
         tokens, kept = asked.tokens, _resumed(asked.request)
         limit = min(asked.request.max_tokens, self._context.n_ctx - len(tokens))
         best = max(self._slots, key=lambda slot: common_length(slot.cells, tokens))
         shared = common_length(best.cells, tokens)
-        # Cells that nobody works with are taken over as they are, all others are shared; little of either is worth it.
+        # Cells that nobody works with are taken over as they are, all others are copied; little of either is worth it.
         taken = best if best in free and shared >= _WORTH_SHARING else min(free, key=lambda slot: slot.since_s)
-        if not self._make_room(len(tokens) + limit, taken, best):
-            return False
         if taken is not best:
             self._clear(taken)
             if shared >= _WORTH_SHARING and best.cells:
@@ -221,21 +218,6 @@ class BatchedEngine(LlamaEngine):
         taken.since_s = time.perf_counter()
         prompt = tokens[: len(tokens) - len(kept)]
         taken.work = _Work(asked, sequence, prompt, limit, len(tokens) - len(taken.cells))
-        return True
-
-    def _make_room(self, wanted: int, taken: _Slot, best: _Slot) -> bool:
-        """Drop idle slots' cells until `taken` can hold so many: those first that were left first, `best` last."""
-        idle = [slot for slot in self._slots if slot.work is None and slot is not taken]
-        for slot in sorted(idle, key=lambda slot: (slot is best, slot.since_s)):
-            if self._held(taken) + wanted <= self._context.n_ctx:
-                return True
-            self._clear(slot)
-        return self._held(taken) + wanted <= self._context.n_ctx
-
-    def _held(self, but: _Slot) -> int:
-        """Cells of all others in use, and those that are promised to who is at work."""
-        others = (slot for slot in self._slots if slot is not but)
-        return sum(len(slot.cells) if slot.work is None else slot.work.reserved for slot in others)
 
     def _clear(self, slot: _Slot) -> None:
         self._context.cut(slot.number, 0)
@@ -280,7 +262,10 @@ class BatchedEngine(LlamaEngine):
             self._say(slot, row)
 
     def _plan(self) -> list[tuple[_Slot, list[int]]]:
-        """Whose tokens the next decode takes: one of each that grows, and of prompts as many as others can wait for."""
+        """Whose tokens the next decode takes: one of each that grows, and of prompts as many as others can wait for.
+
+        In the order of the slots' numbers.
+        """
         busy = [(slot, slot.work) for slot in self._busy if slot.work is not None]
         growing = [(slot, work.due(len(slot.cells), 1)) for slot, work in busy if work.length - len(slot.cells) == 1]
         room = _BESIDE_OTHERS if growing else self.settings.chunk_tokens
@@ -291,7 +276,7 @@ class BatchedEngine(LlamaEngine):
                 part = work.due(len(slot.cells), room)
                 room -= len(part)
                 plan.append((slot, part))
-        return plan
+        return sorted(plan, key=lambda entry: entry[0].number)
 
     def _say(self, slot: _Slot, row: Logits) -> None:
         work = slot.work

@@ -71,12 +71,24 @@ class Context:
     Sequence 0 holds the prompt, those up to `sequences` grow beside it, and `places` more keep prompts of other places:
     who goes back to one finds it read. All share `n_ctx` cells; the oldest kept ones make room.
 
-    `n_ctx` is what it really holds: where memory is short, less than was asked for. Raises ModelError where there is
-    none even for LEAST_TOKENS.
+    Where `apart`, each sequence has an equal part of the cells for itself, and what others hold costs it nothing: for
+    sequences that have little in common. What one shares is then copied.
+
+    `n_ctx` is what one sequence can hold: where memory is short, less than was asked for. Raises ModelError where there
+    is none even for LEAST_TOKENS.
     """
 
     def __init__(
-        self, library: Any, model: Any, *, n_ctx: int, sequences: int, threads: int, chunk_tokens: int, places: int = 0
+        self,
+        library: Any,
+        model: Any,
+        *,
+        n_ctx: int,
+        sequences: int,
+        threads: int,
+        chunk_tokens: int,
+        places: int = 0,
+        apart: bool = False,
     ) -> None:
         self._library = library
         parameters = library.llama_context_default_params()
@@ -86,7 +98,7 @@ class Context:
         # Not fewer than sequences: the library would abort the process.
         self._rows = parameters.n_outputs_max = min(max(_MOST_ROWS, parameters.n_seq_max), parameters.n_batch)
         parameters.n_threads = parameters.n_threads_batch = threads
-        parameters.kv_unified = True
+        parameters.kv_unified = not apart
         if not library.llama_supports_gpu_offload():
             # Processors are a fourth quicker at a token without it, and as quick at prompts (models/LOG.md).
             parameters.flash_attn_type = library.LLAMA_FLASH_ATTN_TYPE_DISABLED
@@ -103,7 +115,8 @@ class Context:
         if parameters.n_ctx < n_ctx:
             _log.warning("memory is short: the model's context holds %d tokens, not %d", parameters.n_ctx, n_ctx)
         self.threads = self._read_threads = threads
-        self.n_ctx: int = library.llama_n_ctx(self._context)
+        self.n_ctx: int = library.llama_n_ctx_seq(self._context)
+        self._apart = apart
         self._memory = library.llama_get_memory(self._context)
         self._vocab_size: int = library.llama_vocab_n_tokens(library.llama_model_get_vocab(model))
         self._chunk = chunk_tokens
@@ -294,7 +307,8 @@ class Context:
     def mixed(self, rows: Sequence[tuple[int, int, int]], wanted: Sequence[int]) -> list[Logits]:
         """Decode rows of several sequences, any number each, and return the logits of those `wanted`, by their index.
 
-        Who calls it keeps account of all cells, sequence 0's too. Rows of logits are valid until the next decode.
+        Sequences that are `apart` go through the model together when their numbers follow one another. Who calls it
+        keeps account of all cells, sequence 0's too. Rows of logits are valid until the next decode.
         """
         self._decode(rows, frozenset(wanted))
         return [self._logits(row) for row in wanted]
@@ -305,7 +319,9 @@ class Context:
 
     def share(self, source: int, target: int, length: int) -> None:
         """Let an empty sequence `target` have the first `length` cells of `source` too."""
-        self._library.llama_memory_seq_cp(self._memory, source, target, 0, length)
+        self._library.llama_memory_seq_cp(self._memory, source, target, 0, -1 if self._apart else length)
+        if self._apart:  # there are copies of all or of none
+            self.cut(target, length)
 
     def _decode(self, rows: Sequence[tuple[int, int, int]], wanted: Container[int]) -> None:
         """Decode (sequence, token, position) rows; logits are made of those rows whose index is `wanted`."""

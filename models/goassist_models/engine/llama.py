@@ -53,12 +53,14 @@ class LlamaSettings:
     `heal_words`: in healed forms take back the whole word before the cursor, else its last token alone.
     `preflight`: evaluate a few tokens in a child process first, so that a crash there is an error here.
     `adapter`: a LoRA adapter for the model, as GGUF.
+    `apart`: sequences share no cells; each holds an equal part of `n_ctx`.
     `gpu_layers`: how many go to a graphics processor where the native library was built for one; None: all.
     """
 
     n_ctx: int = 3072
     sequences: int = 4
     places: int = 3
+    apart: bool = False
     threads: int | None = None
     chunk_tokens: int = 256
     heal_words: bool = True
@@ -214,6 +216,7 @@ class LlamaEngine:
             threads=self.settings.threads or cores,
             chunk_tokens=self.settings.chunk_tokens,
             places=self.settings.places,
+            apart=self.settings.apart,
         )
         if self.settings.adapter is not None:
             use_adapter(self._library, self._model, self._context.native, self.settings.adapter)
