@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int | None], None]
-LEAST_CELLS = 3072
+LEAST_CELLS = 2048
+# Cells of these for what is said, by several sequences together.
+_SAID_CELLS = 768
 
 
 class Assistant:
@@ -285,7 +287,7 @@ def cells_for(settings: Settings) -> int:
 
     The budget is kept by counting characters (generate/prompt.py): of dense text it can be twice as many tokens.
     """
-    return max(LEAST_CELLS, 2 * settings.context_tokens + LEAST_CELLS // 4)
+    return max(LEAST_CELLS, 2 * settings.context_tokens + _SAID_CELLS)
 
 
 def llama_settings(settings: Settings) -> LlamaSettings:

@@ -25,9 +25,9 @@ def test_the_cache_holds_the_context_that_is_allowed(tokens: int) -> None:
 
 
 def test_a_context_that_the_cache_does_not_hold_loads_the_model_anew() -> None:
-    small, middle, large = (_engine_settings(Settings(context_tokens=tokens)) for tokens in (256, 1024, 8192))
+    small, middle, large = (_engine_settings(Settings(context_tokens=tokens)) for tokens in (256, 640, 8192))
     assert small == middle != large
-    assert llama_settings(Settings(context_tokens=1024)).n_ctx == LEAST_CELLS
+    assert llama_settings(Settings(context_tokens=640)).n_ctx == LEAST_CELLS
 
 
 async def test_a_prompt_as_large_as_the_setting_allows_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from goassist_models.engine.llama import LlamaEngine, LlamaSettings
 from goassist_models.infill import FORMS, InfillPrompt
 from support import tiny_gguf
 
-PLACES_SETTINGS = LlamaSettings(n_ctx=2048, sequences=2, places=2, threads=1, chunk_tokens=16, preflight=False)
+PLACES_SETTINGS = LlamaSettings(n_ctx=1024, sequences=2, places=2, threads=1, chunk_tokens=16, preflight=False)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from goassist_index.errors import ModelError
 from goassist_models.engine.sampling import Logits
@@ -40,8 +41,8 @@ _ABORTED = 2  # what llama_decode returns then
 _WORTH_KEEPING = 64
 # Where one thread is as quick as all for a token, so many tokens cost less one by one than together with all threads.
 _READ_SINGLY = 3
-# Cells left for what is generated behind a prompt, by several sequences together.
-_ROOM_TO_GROW = 768
+# The most tokens whose cells are kept for other places: two whole prompts of an editor, some 12 KiB a token in a 0.5B.
+_MOST_KEPT = 1536
 # Scores of attention that one layer has at once, for each head: rows of a part times cells; 8 bytes each are held then.
 _MOST_SCORES = 2**18
 _LEAST_CHUNK = 64
@@ -65,11 +66,20 @@ class PromptRead:
     decodes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The cells of a place that was left, as the library writes them down, and the tokens that they are of."""
+
+    tokens: list[int]
+    cells: npt.NDArray[np.uint8]
+
+
 class Context:
     """One llama context of several sequences; `chunk_tokens` are read between two looks at the stop flag.
 
-    Sequence 0 holds the prompt, those up to `sequences` grow beside it, and `places` more keep prompts of other places:
-    who goes back to one finds it read. All share `n_ctx` cells; the oldest kept ones make room.
+    Sequence 0 holds the prompt, those up to `sequences` grow beside it; all share `n_ctx` cells. The cells of up to
+    `places` other prompts are kept outside, where a token does not have to look past them: who goes back to one finds
+    it read. The oldest make room.
 
     Where `apart`, each sequence has an equal part of the cells for itself, and what others hold costs it nothing: for
     sequences that have little in common. What one shares is then copied.
@@ -93,7 +103,7 @@ class Context:
         self._library = library
         parameters = library.llama_context_default_params()
         parameters.n_ctx = n_ctx
-        parameters.n_seq_max = sequences + places + bool(places)
+        parameters.n_seq_max = sequences
         parameters.n_batch = parameters.n_ubatch = max(chunk_tokens, parameters.n_seq_max)
         # Not fewer than sequences: the library would abort the process.
         self._rows = parameters.n_outputs_max = min(max(_MOST_ROWS, parameters.n_seq_max), parameters.n_batch)
@@ -132,10 +142,9 @@ class Context:
         self.rows_read = 0
         # The last prompt and the logits behind it: while a word is being typed that is healed, it is the same prompt.
         self._end: tuple[list[int], Logits] | None = None
-        # Sequences of other places with their tokens, the latest used at the end; and the free ones, one more
-        # than places, so that the place that is left is kept before another is taken up.
-        self._kept: list[tuple[int, list[int]]] = []
-        self._free = list(range(sequences, parameters.n_seq_max))
+        # The latest left at the end.
+        self._kept: list[_Place] = []
+        self._places = places
 
     @property
     def native(self) -> Any:
@@ -173,7 +182,6 @@ class Context:
         """Forget all cells."""
         self._library.llama_memory_clear(self._memory, True)
         self.cells.clear()
-        self._free += [sequence for sequence, _ in self._kept]
         self._kept.clear()
 
     def read_prompt(self, tokens: Sequence[int], stopped: Callable[[], bool]) -> PromptRead:
@@ -190,7 +198,7 @@ class Context:
         shared = min(shared, len(tokens) - 1)
         self._trim(shared)
         at, decodes = shared, 0
-        chunk = min(self._chunk, max(_LEAST_CHUNK, _MOST_SCORES // (self._kept_cells + len(tokens))))
+        chunk = min(self._chunk, max(_LEAST_CHUNK, _MOST_SCORES // len(tokens)))
         self._give_up[0] = b"\0"
         self._library.llama_set_abort_callback(self._context, self._asks_give_up, self._give_up)
         try:
@@ -218,48 +226,40 @@ class Context:
         self._end = (list(tokens), logits)
         return PromptRead(logits, len(tokens) - shared, (time.perf_counter() - start_s) * 1000, decodes)
 
-    @property
-    def _kept_cells(self) -> int:
-        """How many cells other places have."""
-        return sum(len(cells) for _, cells in self._kept)
-
     def _go_to(self, tokens: Sequence[int]) -> int:
         """Keep the cells of the place that is left, if it is left, and take up those of the place gone to.
 
         Returns how many cells of sequence 0 the tokens begin with then.
         """
         shared = common_length(self.cells, tokens)
-        if not self._free and not self._kept:
+        if not self._places:
             return shared
-        lengths = [common_length(cells, tokens) for _, cells in self._kept]
+        lengths = [common_length(place.tokens, tokens) for place in self._kept]
         most = max(lengths, default=0)
-        found = self._kept[lengths.index(most)] if most >= shared + _WORTH_KEEPING else None
+        found = self._kept.pop(lengths.index(most)) if most >= shared + _WORTH_KEEPING else None
         if len(self.cells) - shared >= _WORTH_KEEPING:
-            self._keep(but=found)
-        if found is not None:
-            self._library.llama_memory_seq_rm(self._memory, 0, -1, -1)
-            self._library.llama_memory_seq_cp(self._memory, found[0], 0, -1, -1)
-            self.cells, shared = list(found[1]), most
-            self._drop(found)
-        while self._kept and self._kept_cells + len(tokens) + _ROOM_TO_GROW > self.n_ctx:
-            self._drop(self._kept[0])
-        return shared
+            self._keep()
+        return shared if found is None else self._take_up(found, tokens)
 
-    def _keep(self, but: tuple[int, list[int]] | None) -> None:
-        """Give the cells of sequence 0 to one of the kept sequences too; `but` that is not the one that makes room."""
-        for place in [place for place in self._kept if common_length(place[1], self.cells) == len(place[1])]:
-            if place is not but:
-                self._drop(place)  # what it holds is the beginning of this one
-        if len(self._free) == (but is None):
-            self._drop(next(place for place in self._kept if place is not but))
-        sequence = self._free.pop()
-        self._library.llama_memory_seq_cp(self._memory, 0, sequence, -1, -1)
-        self._kept.append((sequence, list(self.cells)))
+    def _keep(self) -> None:
+        """Write the cells of sequence 0 down, for who comes back."""
+        # What holds the beginning of this one alone is in this one.
+        self._kept = [place for place in self._kept if common_length(place.tokens, self.cells) < len(place.tokens)]
+        cells = np.empty(self._library.llama_state_seq_get_size(self._context, 0), np.uint8)
+        pointer = cells.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        if self._library.llama_state_seq_get_data(self._context, pointer, cells.nbytes, 0) == cells.nbytes:
+            self._kept.append(_Place(list(self.cells), cells))
+        while self._kept[self._places :] or sum(len(place.tokens) for place in self._kept) > _MOST_KEPT:
+            del self._kept[0]
 
-    def _drop(self, place: tuple[int, list[int]]) -> None:
-        self._library.llama_memory_seq_rm(self._memory, place[0], -1, -1)
-        self._kept.remove(place)
-        self._free.append(place[0])
+    def _take_up(self, place: _Place, tokens: Sequence[int]) -> int:
+        """Put a place's cells in the place of sequence 0's; returns how many the tokens begin with."""
+        self._library.llama_memory_seq_rm(self._memory, 0, -1, -1)
+        pointer = place.cells.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        self.cells = []
+        if self._library.llama_state_seq_set_data(self._context, pointer, place.cells.nbytes, 0):
+            self.cells = list(place.tokens)
+        return common_length(self.cells, tokens)
 
     def _trim(self, length: int) -> None:
         """Drop sequence 0's cells from position `length` on."""

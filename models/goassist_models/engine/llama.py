@@ -57,7 +57,7 @@ class LlamaSettings:
     `gpu_layers`: how many go to a graphics processor where the native library was built for one; None: all.
     """
 
-    n_ctx: int = 3072
+    n_ctx: int = 2048
     sequences: int = 4
     places: int = 3
     apart: bool = False
