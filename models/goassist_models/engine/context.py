@@ -44,7 +44,7 @@ _READ_SINGLY = 3
 # The most tokens whose cells are kept for other places: two whole prompts of an editor, some 12 KiB a token in a 0.5B.
 _MOST_KEPT = 1536
 # Scores of attention that one layer has at once, for each head: rows of a part times cells; 8 bytes each are held then.
-_MOST_SCORES = 2**18
+_MOST_SCORES = 2**17
 _LEAST_CHUNK = 64
 # The most rows of a batch that get logits: the library sets 0.6 MB aside for each where the vocabulary is large.
 _MOST_ROWS = 64
