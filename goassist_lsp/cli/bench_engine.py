@@ -25,6 +25,7 @@ from goassist_lsp.cli.bench_plot import add_plot, draw_bars
 from goassist_lsp.cli.bench_report import add_common, milliseconds, print_json, progress, table
 from goassist_lsp.settings import Options, resolve
 from goassist_models.engine import CancelToken, Engine, GenerateRequest, Generation
+from goassist_models.engine.library import waiting
 from goassist_models.engine.threads import usable_cores
 from goassist_models.evaluate.metrics import median, percentile
 from goassist_models.evaluate.peers import llama_cpp
@@ -207,7 +208,7 @@ def bench(binary: Path, model: Path, threads: int) -> Rates:
     """What `llama-bench` measures, once. Raises GoassistError when it fails or does not say it."""
     sizes = ("-p", str(PROMPT_TOKENS), "-n", str(GENERATED_TOKENS))
     command = [str(binary), "-m", str(model), *sizes, "-t", str(threads), "-r", "1", "-o", "json"]
-    environment = {"OMP_WAIT_POLICY": "passive", **os.environ}
+    environment = os.environ | waiting(os.environ)  # as ours
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", timeout=_LIMIT_S, env=environment, check=True

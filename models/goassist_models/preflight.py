@@ -17,6 +17,7 @@ from pathlib import Path
 
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import ModelError
+from goassist_models.engine.library import waiting
 
 _TIMEOUT_S = 180.0
 _KEPT_STAMPS = 32
@@ -89,7 +90,7 @@ def preflight(model: Path | None, features_key: str) -> None:
 def _try(model: Path | None) -> None:
     command = [sys.executable, "-W", "ignore", "-c", _PROGRAM, *([str(model)] if model is not None else [])]
     where = str(model) if model is not None else None
-    environment = os.environ | {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive")}
+    environment = os.environ | waiting(os.environ)
     try:
         child = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, timeout=_TIMEOUT_S, check=False

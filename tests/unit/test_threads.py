@@ -12,6 +12,7 @@ import pytest
 from goassist_index.cachedir import ENVIRONMENT_NAME, cache_dir
 from goassist_models.engine import power
 from goassist_models.engine.power import ASK_EVERY_S, Power
+from goassist_models.engine.library import waiting
 from goassist_models.engine.threads import choice_key, start_threads, usable_cores
 
 
@@ -170,3 +171,26 @@ def test_a_system_that_tells_nothing_of_batteries_has_none(monkeypatch: pytest.M
     assert power.unplugged() is False
     monkeypatch.delattr(psutil, "sensors_battery")
     assert power.unplugged() is False
+
+
+@pytest.mark.parametrize(
+    ("given", "added"),
+    [
+        ({}, {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "3000"}),
+        ({"GOMP_SPINCOUNT": "7"}, {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "7"}),
+        ({"OMP_WAIT_POLICY": "active"}, {}),
+    ],
+)
+def test_threads_spin_for_a_moment_unless_the_user_has_said_how_they_wait(
+    given: dict[str, str], added: dict[str, str]
+) -> None:
+    assert waiting(given) == added
+
+
+def test_a_measured_choice_holds_for_the_way_that_threads_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tmp_path / "m.gguf"
+    model.write_bytes(b"")
+    monkeypatch.setenv("GOMP_SPINCOUNT", "3000")
+    spinning = choice_key(model, 2)
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    assert choice_key(model, 2) != spinning

@@ -13,6 +13,7 @@ import sys
 import threading
 import types
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,17 @@ _LEVELS = {3: logging.INFO, 4: logging.WARNING}
 _GIVEN_UP = ("failed with error 1", "compute status: 1", "ret = 2")
 
 
+def waiting(environment: Mapping[str, str]) -> dict[str, str]:
+    """How OpenMP's threads wait for one another, as variables of the environment; what the user has set there stands.
+
+    Threads that spin collapse when another process wants the cores (one token 25 -> 1,000 ms); those that sleep at once
+    wake some hundred times a token. So they spin for as long as the others take where all have a core, then sleep.
+    """
+    if "OMP_WAIT_POLICY" in environment:
+        return {}
+    return {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": environment.get("GOMP_SPINCOUNT", "3000")}
+
+
 def load_library() -> Any:
     """Import llama_cpp's native functions and return their module; later calls return the same.
 
@@ -39,9 +51,8 @@ def load_library() -> Any:
     with _lock:
         if _library is not None:
             return _library
-        # Spinning OpenMP threads collapse when another process wants the cores (one token 25 -> 1,000 ms).
         # Read by the OpenMP runtime when it is loaded, so it must be set before.
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        os.environ.update(waiting(os.environ))
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

@@ -60,7 +60,7 @@ def start_threads(cores: int, key: Callable[[], str], decode_ms: Callable[[int],
 
 
 def choice_key(model: Path, cores: int) -> str:
-    """What a measured choice holds for: a model file, a number of cores, a processor and a build of the library."""
+    """What a measured choice holds for: a model file, cores, a processor, a build of the library, how threads wait."""
     from goassist_models import native, preflight
 
     try:
@@ -68,7 +68,8 @@ def choice_key(model: Path, cores: int) -> str:
     except OSError as error:
         raise ModelError(f"the model file cannot be read ({error.strerror or error})", path=str(model)) from error
     file = f"{model} {status.st_size} {status.st_mtime_ns}"
-    return f"{file} {cores} {native.features_key()} {preflight.library_digest()}"
+    spins = os.environ.get("GOMP_SPINCOUNT", "")
+    return f"{file} {cores} {native.features_key()} {preflight.library_digest()} {spins}"
 
 
 def kept_choices() -> dict[str, object]:
