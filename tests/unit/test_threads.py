@@ -11,8 +11,8 @@ import pytest
 
 from goassist_index.cachedir import ENVIRONMENT_NAME, cache_dir
 from goassist_models.engine import power
-from goassist_models.engine.power import ASK_EVERY_S, Power
 from goassist_models.engine.library import waiting
+from goassist_models.engine.power import ASK_EVERY_S, Power
 from goassist_models.engine.threads import choice_key, start_threads, usable_cores
 
 
