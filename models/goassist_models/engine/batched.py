@@ -31,8 +31,6 @@ from goassist_models.engine.sequence import GrowingSequence
 
 _log = logging.getLogger(__name__)
 
-# Tokens of a prompt that are read in one decode while others grow: more would keep those waiting for longer.
-_BESIDE_OTHERS = 64
 # Fewer tokens than this are read again as soon as they are shared.
 _WORTH_SHARING = 64
 # For so many tokens of a prompt that somebody else is reading it is quicker to wait than to read them too.
@@ -262,14 +260,13 @@ class BatchedEngine(LlamaEngine):
             self._say(slot, row)
 
     def _plan(self) -> list[tuple[_Slot, list[int]]]:
-        """Whose tokens the next decode takes: one of each that grows, and of prompts as many as others can wait for.
+        """Whose tokens the next decode takes, by the slots' numbers: one of each that grows, and parts of prompts.
 
-        In the order of the slots' numbers.
+        Smaller parts of prompts would let those who grow wait less, and cost all of them more.
         """
         busy = [(slot, slot.work) for slot in self._busy if slot.work is not None]
         growing = [(slot, work.due(len(slot.cells), 1)) for slot, work in busy if work.length - len(slot.cells) == 1]
-        room = _BESIDE_OTHERS if growing else self.settings.chunk_tokens
-        room = min(room, self.settings.chunk_tokens - len(growing))
+        room = self.settings.chunk_tokens - len(growing)
         plan = growing
         for slot, work in busy:
             if room > 0 and work.length - len(slot.cells) > 1:
