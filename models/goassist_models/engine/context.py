@@ -126,7 +126,6 @@ class Context:
             _log.warning("memory is short: the model's context holds %d tokens, not %d", parameters.n_ctx, n_ctx)
         self.threads = self._read_threads = threads
         self.n_ctx: int = library.llama_n_ctx_seq(self._context)
-        self._apart = apart
         self._memory = library.llama_get_memory(self._context)
         self._vocab_size: int = library.llama_vocab_n_tokens(library.llama_model_get_vocab(model))
         self._chunk = chunk_tokens
@@ -319,9 +318,9 @@ class Context:
 
     def share(self, source: int, target: int, length: int) -> None:
         """Let an empty sequence `target` have the first `length` cells of `source` too."""
-        self._library.llama_memory_seq_cp(self._memory, source, target, 0, -1 if self._apart else length)
-        if self._apart:  # there are copies of all or of none
-            self.cut(target, length)
+        # All of them first: where sequences are `apart`, there are copies of all or of none.
+        self._library.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+        self.cut(target, length)
 
     def _decode(self, rows: Sequence[tuple[int, int, int]], wanted: Container[int]) -> None:
         """Decode (sequence, token, position) rows; logits are made of those rows whose index is `wanted`."""
