@@ -190,7 +190,10 @@ def test_threads_spin_for_a_moment_unless_the_user_has_said_how_they_wait(
 def test_a_measured_choice_holds_for_the_way_that_threads_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tmp_path / "m.gguf"
     model.write_bytes(b"")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
     monkeypatch.setenv("GOMP_SPINCOUNT", "3000")
     spinning = choice_key(model, 2)
     monkeypatch.delenv("GOMP_SPINCOUNT")
     assert choice_key(model, 2) != spinning
+    monkeypatch.delenv("OMP_WAIT_POLICY")  # as before the library is loaded, which sets both
+    assert choice_key(model, 2) == spinning

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from goassist_index.cachedir import cache_dir
 from goassist_index.errors import ConfigError, ModelError
+from goassist_models.engine.library import waiting
 
 _log = logging.getLogger(__name__)
 
@@ -68,8 +69,10 @@ def choice_key(model: Path, cores: int) -> str:
     except OSError as error:
         raise ModelError(f"the model file cannot be read ({error.strerror or error})", path=str(model)) from error
     file = f"{model} {status.st_size} {status.st_mtime_ns}"
-    spins = os.environ.get("GOMP_SPINCOUNT", "")
-    return f"{file} {cores} {native.features_key()} {preflight.library_digest()} {spins}"
+    # The same before the library is loaded and afterwards.
+    environment = os.environ | waiting(os.environ)
+    waits = f"{environment['OMP_WAIT_POLICY']} {environment.get('GOMP_SPINCOUNT', '')}"
+    return f"{file} {cores} {native.features_key()} {preflight.library_digest()} {waits}"
 
 
 def kept_choices() -> dict[str, object]:
