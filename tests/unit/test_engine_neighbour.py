@@ -66,6 +66,7 @@ async def engine(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[L
 
 
 async def ask(engine: LlamaEngine, max_tokens: int = 8) -> str:
+    engine._context.clear()  # what was said before would come without a decode
     prompt = InfillPrompt(FORMS["joined"], "func a() {\n\treturn err", "\n}\n")
     (said,) = await engine.generate(GenerateRequest(prompt, max_tokens), CancelToken())
     return said.text

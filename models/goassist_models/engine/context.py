@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from goassist_index.errors import ModelError
+from goassist_models.engine.known import KnownLogits
 from goassist_models.engine.sampling import Logits
 
 _log = logging.getLogger(__name__)
@@ -137,10 +138,11 @@ class Context:
         self._asks_give_up = ctypes.cast(strlen, library.ggml_abort_callback)
         self._never = library.ggml_abort_callback()
         self.cells: list[int] = []
-        # Tokens of prompts that were read, ever.
-        self.rows_read = 0
-        # The last prompt and the logits behind it: while a word is being typed that is healed, it is the same prompt.
-        self._end: tuple[list[int], Logits] | None = None
+        # How many of them the present text has. What follows was said behind it, and is often said again.
+        self._length = 0
+        self._known = KnownLogits(self._vocab_size)
+        # Tokens of prompts that were read, and decodes, ever.
+        self.rows_read = self.decodes = 0
         # The latest left at the end.
         self._kept: list[_Place] = []
         self._places = places
@@ -181,19 +183,22 @@ class Context:
         """Forget all cells."""
         self._library.llama_memory_clear(self._memory, True)
         self.cells.clear()
+        self._known.cut(0)
+        self._length = 0
         self._kept.clear()
 
     def read_prompt(self, tokens: Sequence[int], stopped: Callable[[], bool]) -> PromptRead:
-        """Make sequence 0 hold exactly `tokens`, reading only what its cells do not share with them.
+        """Make `tokens` the text of sequence 0, reading only what its cells do not share with them.
 
         What a cancelled read has done stays in the cells: the next prompt continues from there.
         """
         start_s = time.perf_counter()
         shared = self._go_to(tokens)
-        if shared == len(tokens) and self._end is not None and self._end[0] == list(tokens):
-            self._trim(shared)
-            return PromptRead(self._end[1], 0, (time.perf_counter() - start_s) * 1000)
-        # The last token is read again: other logits than the last prompt's are not kept.
+        known = self._known.get(len(tokens) - 1) if shared == len(tokens) else None
+        if known is not None:
+            self._length = shared
+            return PromptRead(known, 0, (time.perf_counter() - start_s) * 1000)
+        # Where the logits behind the last token are not known any more, it is read again.
         shared = min(shared, len(tokens) - 1)
         self._trim(shared)
         at, decodes = shared, 0
@@ -213,7 +218,7 @@ class Context:
                 self._decode([(0, token, at + i) for i, token in enumerate(part)], range(wanted, len(part)))
                 self.cells.extend(part)
                 self.rows_read += len(part)
-                at += len(part)
+                at = self._length = at + len(part)
                 decodes += 1
         except _GivenUp:
             # What the decode has done of its part may be in the cells: it is not counted on.
@@ -221,8 +226,7 @@ class Context:
             return PromptRead(None, at - shared, (time.perf_counter() - start_s) * 1000, decodes)
         finally:
             self._library.llama_set_abort_callback(self._context, self._never, None)
-        logits = self._logits(len(part) - 1).copy()
-        self._end = (list(tokens), logits)
+        logits = self._known.put(len(tokens) - 1, self._logits(len(part) - 1))
         return PromptRead(logits, len(tokens) - shared, (time.perf_counter() - start_s) * 1000, decodes)
 
     def _go_to(self, tokens: Sequence[int]) -> int:
@@ -256,12 +260,15 @@ class Context:
         self._library.llama_memory_seq_rm(self._memory, 0, -1, -1)
         pointer = place.cells.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
         self.cells = []
+        self._known.cut(0)
         if self._library.llama_state_seq_set_data(self._context, pointer, place.cells.nbytes, 0):
             self.cells = list(place.tokens)
         return common_length(self.cells, tokens)
 
     def _trim(self, length: int) -> None:
-        """Drop sequence 0's cells from position `length` on."""
+        """Drop sequence 0's cells from position `length` on: the text ends there."""
+        self._length = length
+        self._known.cut(length)
         if length < len(self.cells):
             # A model whose memory cannot be cut (recurrent ones) says so: then everything is read anew.
             if self._library.llama_memory_seq_rm(self._memory, 0, length, -1):
@@ -272,7 +279,9 @@ class Context:
                     raise DecodeFailed("the model's memory cannot be cut back")
 
     def fork(self, sequences: int) -> None:
-        """Let sequences 1 to `sequences` - 1 share all cells of sequence 0."""
+        """Let sequences 1 to `sequences` - 1 share the cells of sequence 0's text."""
+        if sequences > 1:
+            self._trim(self._length)
         for target in range(1, sequences):
             self._library.llama_memory_seq_rm(self._memory, target, -1, -1)
             self._library.llama_memory_seq_cp(self._memory, 0, target, -1, -1)
@@ -285,12 +294,25 @@ class Context:
     def step(self, rows: Sequence[tuple[int, int, int]]) -> list[Logits]:
         """Decode one token for each of some sequences, given as (sequence, token, position).
 
-        Returns a row of logits each, valid until the next decode.
+        Returns a row of logits each, valid until the next decode. Nothing is decoded where sequence 0 alone goes on
+        as it did before, and what was said then is known.
         """
+        ours = [(token, position) for sequence, token, position in rows if sequence == 0]
+        if ours:
+            token, position = ours[0]
+            alone = len(rows) == 1
+            if alone and self.cells[position : position + 1] == [token]:
+                known = self._known.get(position)
+                if known is not None:
+                    self._length = position + 1
+                    return [known]
+            self._trim(position)
         self._decode(rows, range(len(rows)))
         # Rows of sequence 0 stay for the next prompt: a user who types through what was shown reads nothing.
-        self.cells.extend(token for sequence, token, _ in rows if sequence == 0)
-        return [self._logits(row) for row in range(len(rows))]
+        self.cells.extend(token for token, _ in ours)
+        self._length = len(self.cells)
+        logits = [self._logits(row) for row in range(len(rows))]
+        return [self._known.put(position, logits[0])] if ours and alone else logits
 
     def follow(self, tokens: Sequence[int], stopped: Callable[[], bool]) -> Iterator[Logits]:
         """Read `tokens` on at the end of sequence 0, many a decode, and yield the logits after each of them.
@@ -300,7 +322,7 @@ class Context:
         for start in range(0, len(tokens), self._rows):
             if stopped():
                 return
-            at = len(self.cells)
+            at = self._length
             yield from self.step([(0, token, at + i) for i, token in enumerate(tokens[start : start + self._rows])])
 
     def mixed(self, rows: Sequence[tuple[int, int, int]], wanted: Sequence[int]) -> list[Logits]:
@@ -332,6 +354,7 @@ class Context:
             batch.seq_id[row][0] = sequence
             batch.logits[row] = row in wanted
         batch.n_tokens = len(rows)
+        self.decodes += 1
         status = self._library.llama_decode(self._context, batch)
         if status == _ABORTED:
             raise _GivenUp("a prompt read was given up")

@@ -354,14 +354,14 @@ class LlamaEngine:
             live = [sequence for sequence in live if sequence.finish_reason is None]
             if not live or stopped():
                 break
-            start_s = time.perf_counter()
+            start_s, decodes = time.perf_counter(), self._context.decodes
             rows = self._context.step(
                 [
                     (sequence.sequence_id, sequence.tokens[-1], prompt_tokens + len(sequence.tokens) - 1)
                     for sequence in live
                 ]
             )
-            if len(live) == 1:
+            if len(live) == 1 and self._context.decodes > decodes:
                 self._decoded((time.perf_counter() - start_s) * 1000)
         self._context.join(len(sequences))
 
