@@ -149,6 +149,7 @@ class CompletionPipeline:
             refuses=self._guide(context, run),
             least_logprob=worth.least_logprob(self._settings.eagerness, pace),
             patience=stopping.patience(context, pace) if pace is not None else None,
+            typing_on=pace is not None and pace.typing,
         )
 
     async def _prompt(self, context: CursorContext, run: Run) -> InfillPrompt:

@@ -114,10 +114,11 @@ def _prefix_window(prefix: str, limit: int) -> str:
     while first > 0 and used + len(lines[first - 1]) <= room:
         first -= 1
         used += len(lines[first])
-    stepped = -(-first // WINDOW_STEP_LINES) * WINDOW_STEP_LINES
-    # A step must not eat the window where lines are long: keep at least half of it.
-    kept = "".join(lines[stepped:])
-    window = kept if len(kept) * 2 >= used else "".join(lines[first:])
+    # A step must not eat the window where lines are long: at least half of it is kept.
+    window, step = "", WINDOW_STEP_LINES
+    while step and len(window) * 2 < used:
+        window = "".join(lines[-(-first // step) * step :])
+        step //= 2
     return head + (window or prefix[-room:])
 
 

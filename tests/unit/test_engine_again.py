@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from goassist_models.engine import CancelToken, GenerateRequest, Generation
+from goassist_models.engine.alike import moved_from
 from goassist_models.engine.llama import LlamaEngine, LlamaSettings
 from goassist_models.infill import FORMS, InfillPrompt
 from support import tiny_gguf
@@ -125,3 +126,51 @@ async def test_whatever_is_asked_in_between_the_answers_are_those_of_an_engine_t
         engine._context.clear()
         expected = await ask(engine, prefix, max_tokens=most)
         assert got.text == expected.text
+
+
+def tokens(said: Generation) -> list[int]:
+    return [step.token for step in said.steps]
+
+
+def lines(first: int, last: int) -> str:
+    return "".join(f"\tfmt.Println({number}, err)\n" for number in range(first, last))
+
+
+async def test_where_the_window_has_moved_what_is_left_of_it_is_not_read_again(
+    engine: LlamaEngine, random_path: Path
+) -> None:
+    head = "package p\n\n"
+    fresh = await LlamaEngine.load(random_path, SETTINGS)
+    await ask(engine, head + lines(1, 14) + "\treturn e")
+    moved = await ask(engine, head + lines(6, 14) + "\treturn er", typing_on=True)
+    # One layer knows nothing of other tokens: only the positions could be wrong.
+    expected = await ask(fresh, head + lines(6, 14) + "\treturn er")
+    again = await ask(engine, head + lines(6, 14) + "\treturn er")
+    await fresh.close()
+    assert expected.timings.read_tokens > 60
+    assert moved.timings.read_tokens <= 2
+    assert tokens(moved) == tokens(expected) == tokens(again) != []
+    assert math.isclose(moved.mean_logprob, expected.mean_logprob, abs_tol=1e-4)
+
+
+async def test_who_does_not_type_has_a_changed_text_read_again(engine: LlamaEngine) -> None:
+    head = "package p\n\n"
+    await ask(engine, head + lines(1, 14) + "\treturn e")
+    assert (await ask(engine, head + lines(6, 14) + "\treturn er")).timings.read_tokens > 60
+
+
+@pytest.mark.parametrize(
+    ("cells", "shared", "tokens", "least", "at"),
+    [
+        ([0, *range(100, 200)], 1, [0, *range(150, 200), 7], 20, 51),  # a beginning cut out
+        ([0, *range(100, 200)], 1, [0, *range(150, 160), 7], 20, 0),  # too little is left
+        ([0, *range(100, 200)], 1, [0, *range(300, 400)], 20, 0),  # another text
+        ([0, *[1, 2] * 10, *range(100, 120), *[1, 2] * 10, *range(100, 150)], 1, [0, *range(100, 150)], 20, 61),
+        ([], 0, [1, 2, 3], 1, 0),
+        ([1, 2, 3], 3, [1, 2, 3], 1, 0),
+    ],
+)
+def test_the_same_text_is_found_further_up(
+    cells: list[int], shared: int, tokens: list[int], least: int, at: int
+) -> None:
+    assert moved_from(cells, shared, tokens, least) == at

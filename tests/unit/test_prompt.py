@@ -57,6 +57,14 @@ def test_the_window_moves_once_in_sixteen_lines_when_lines_are_added() -> None:
     assert len(set(starts)) <= 1 + -(-32 // prompt.WINDOW_STEP_LINES)
 
 
+def test_the_window_moves_in_steps_where_lines_are_long_too() -> None:
+    long = [f"\tvalue{line:03} := compute(alpha, beta, gamma, delta, epsilon, zeta)\n" for line in range(60)]
+    made = [built(HEAD + "".join(long[:lines]) + "<CURSOR>\n}\n", 512) for lines in range(40, 56)]
+    assert len({prompt_start(each) for each in made}) <= 8
+    room = 512 * prompt.CHARS_A_TOKEN * (1 - prompt.SUFFIX_SHARE)
+    assert all(len(each.prefix) >= room / 3 for each in made)
+
+
 def test_the_suffix_ends_at_a_lines_end() -> None:
     assert built(long_file(100)).suffix.endswith("\n")
 

@@ -48,6 +48,8 @@ class GenerateRequest:
     within an earlier generation. Engines that have no say in their tokens leave those two alone. `patience`: how
     long to wait for the end, where a part may do; `idle`: nobody waits for it yet (both for kept.py). `least_logprob`:
     a sequence ends ("unlikely") before the token with which the sum of its log-probabilities would fall below that.
+    `typing_on`: the prompt is of somebody who types on; where the window of the text has moved, what is left of it need
+    not be read again, though it was read behind text that is not there any more.
     """
 
     prompt: InfillPrompt
@@ -62,6 +64,7 @@ class GenerateRequest:
     patience: Patience | None = None
     idle: bool = False
     least_logprob: float = -math.inf
+    typing_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)

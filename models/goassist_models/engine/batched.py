@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from goassist_index.errors import ModelError
+from goassist_models.engine.alike import common_length
 from goassist_models.engine.base import CancelToken, GenerateRequest, Generation, GenerationTimings, Step
-from goassist_models.engine.context import DecodeFailed, common_length
+from goassist_models.engine.context import DecodeFailed
 from goassist_models.engine.growth import DIVERSE_TEMPERATURE, extend
 from goassist_models.engine.jobs import Job, settle
 from goassist_models.engine.llama import TELLING_TOKENS, LlamaEngine, LlamaSettings

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from goassist_index.errors import ModelError
+from goassist_models.engine.alike import common_length, moved_from
 from goassist_models.engine.known import KnownLogits
 from goassist_models.engine.sampling import Logits
 
@@ -49,12 +50,6 @@ _MOST_SCORES = 2**17
 _LEAST_CHUNK = 64
 # The most rows of a batch that get logits: the library sets 0.6 MB aside for each where the vocabulary is large.
 _MOST_ROWS = 64
-
-
-def common_length(first: Sequence[int], second: Sequence[int]) -> int:
-    """Length of what two sequences of tokens begin with alike."""
-    pairs = enumerate(zip(first, second, strict=False))
-    return next((index for index, (a, b) in pairs if a != b), min(len(first), len(second)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +182,14 @@ class Context:
         self._length = 0
         self._kept.clear()
 
-    def read_prompt(self, tokens: Sequence[int], stopped: Callable[[], bool]) -> PromptRead:
+    def read_prompt(self, tokens: Sequence[int], stopped: Callable[[], bool], *, moved: bool = False) -> PromptRead:
         """Make `tokens` the text of sequence 0, reading only what its cells do not share with them.
 
+        Where the text's window may have `moved`, cells of what is left of it are moved up, and not read again.
         What a cancelled read has done stays in the cells: the next prompt continues from there.
         """
         start_s = time.perf_counter()
-        shared = self._go_to(tokens)
+        shared = self._go_to(tokens, moved)
         known = self._known.get(len(tokens) - 1) if shared == len(tokens) else None
         if known is not None:
             self._length = shared
@@ -229,12 +225,14 @@ class Context:
         logits = self._known.put(len(tokens) - 1, self._logits(len(part) - 1))
         return PromptRead(logits, len(tokens) - shared, (time.perf_counter() - start_s) * 1000, decodes)
 
-    def _go_to(self, tokens: Sequence[int]) -> int:
+    def _go_to(self, tokens: Sequence[int], moved: bool) -> int:
         """Keep the cells of the place that is left, if it is left, and take up those of the place gone to.
 
         Returns how many cells of sequence 0 the tokens begin with then.
         """
         shared = common_length(self.cells, tokens)
+        if moved:
+            shared = self._move_up(shared, tokens)
         if not self._places:
             return shared
         lengths = [common_length(place.tokens, tokens) for place in self._kept]
@@ -243,6 +241,22 @@ class Context:
         if len(self.cells) - shared >= _WORTH_KEEPING:
             self._keep()
         return shared if found is None else self._take_up(found, tokens)
+
+    def _move_up(self, shared: int, tokens: Sequence[int]) -> int:
+        """Cut out what stands between the `shared` cells and those that the tokens go on with.
+
+        Those keep what they knew of what is cut out. Returns how many cells of sequence 0 the tokens begin with then.
+        """
+        at = moved_from(self.cells, shared, tokens, _WORTH_KEEPING)
+        if not at:
+            return shared
+        library, memory = self._library, self._memory
+        if not library.llama_memory_can_shift(memory) or not library.llama_memory_seq_rm(memory, 0, shared, at):
+            return shared
+        library.llama_memory_seq_add(memory, 0, at, -1, shared - at)
+        del self.cells[shared:at]
+        self._known.cut(shared)
+        return common_length(self.cells, tokens)
 
     def _keep(self) -> None:
         """Write the cells of sequence 0 down, for who comes back."""

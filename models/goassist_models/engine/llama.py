@@ -279,7 +279,7 @@ class LlamaEngine:
             raise self._too_long(tokens)
         cancel.heard_by(self._context.give_up)
         try:
-            read = self._context.read_prompt(tokens, stopped)
+            read = self._context.read_prompt(tokens, stopped, moved=request.typing_on)
         finally:
             cancel.heard_by(None)
         if read.read_tokens >= TELLING_TOKENS:
