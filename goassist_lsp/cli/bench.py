@@ -14,6 +14,7 @@ from goassist_lsp.cli import (
     bench_index,
     bench_load,
     bench_memory,
+    bench_moved,
     bench_names,
     bench_needed,
     bench_serve,
@@ -27,7 +28,7 @@ from goassist_lsp.cli import (
 
 BENCHES = (
     *(bench_appended, bench_verdicts, bench_names, bench_facts, bench_snippets, bench_needed, bench_check),
-    *(bench_engine, bench_growth, bench_index, bench_dense, bench_load, bench_memory),
+    *(bench_engine, bench_growth, bench_index, bench_dense, bench_load, bench_memory, bench_moved),
     *(bench_serve, bench_startup, bench_tune, bench_verified, bench_worth),
 )
 

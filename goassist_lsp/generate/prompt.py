@@ -119,7 +119,8 @@ def _prefix_window(prefix: str, limit: int) -> str:
     while step and len(window) * 2 < used:
         window = "".join(lines[-(-first // step) * step :])
         step //= 2
-    return head + (window or prefix[-room:])
+    # Behind a blank line the first line's tokens would be others than they were where the window has moved up.
+    return head + (window.lstrip("\n") or prefix[-room:])
 
 
 def _file_head(prefix: str) -> str:

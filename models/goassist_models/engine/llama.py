@@ -140,14 +140,15 @@ class LlamaEngine:
         """
         return await self._queued(lambda: self._generate(request, cancel), cancel)
 
-    async def score(self, prompt: InfillPrompt, text: str) -> ScoredText:
+    async def score(self, prompt: InfillPrompt, text: str, *, moved: bool = False) -> ScoredText:
         """How probable `text` is as what follows the prompt's last byte, under the rules that decoding has.
 
         Of all ways to spell `text` only the tokenizer's own counts, as in every perplexity: the sum is a lower bound.
+        Where the prompt's window has `moved`, what is left of it is not read again (see GenerateRequest.typing_on).
         Raises ModelError when prompt and text do not fit the context, `text` cannot be spelled, or the engine closes.
         """
         cancel = CancelToken()
-        return await self._queued(lambda: self._score(prompt, text, cancel), cancel)
+        return await self._queued(lambda: self._score(prompt, text, moved, cancel), cancel)
 
     async def _queued(self, work: Callable[[], _T], cancel: CancelToken) -> _T:
         """Have the worker thread do `work` when its turn comes; `cancel` hears when nobody waits any more."""
@@ -305,7 +306,7 @@ class LlamaEngine:
         timings = GenerationTimings(prompt_tokens, read.read_tokens, read.read_ms, generate_ms, read.decodes)
         return tuple(sequence.generation(timings) for sequence in sequences)
 
-    def _score(self, prompt: InfillPrompt, text: str, cancel: CancelToken) -> ScoredText:
+    def _score(self, prompt: InfillPrompt, text: str, moved: bool, cancel: CancelToken) -> ScoredText:
         def stopped() -> bool:
             return cancel.cancelled or self._stopping.is_set()
 
@@ -313,7 +314,7 @@ class LlamaEngine:
         target = self.vocabulary.spell(tie, text)
         if self._context.n_ctx - len(tokens) < len(target):
             raise self._too_long([*tokens, *target])
-        row = self._context.read_prompt(tokens, stopped).logits
+        row = self._context.read_prompt(tokens, stopped, moved=moved).logits
         rows: Iterator[Logits] = iter(()) if row is None else chain((row,), self._context.follow(target[:-1], stopped))
         nats, count = 0.0, 0
         for token, logits in zip(target, rows, strict=False):
