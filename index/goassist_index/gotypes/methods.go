@@ -116,6 +116,7 @@ func checkMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
 	q := question{
 		from: p.Offset, to: p.Offset, inserts: p.Inserts, whole: p.Whole,
 		importBudget: time.Duration(p.ImportBudgetMS) * time.Millisecond,
+		buffer:       s.sources.buffer(file),
 	}
 	if p.End != nil {
 		q.to = *p.End
@@ -133,6 +134,9 @@ func checkMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
 func (s *session) check(file string, q question, wait time.Duration) ([]verdict, error) {
 	var verdicts []verdict
 	err := s.within(file, wait, func(d *directory, f *sourceFile) error {
+		if err := f.stillHas(q.buffer); err != nil {
+			return err
+		}
 		if q.from < 0 || q.to < q.from || q.to > len(f.text.data) {
 			return badRequest("offsets %d to %d are not in the text of %d bytes", q.from, q.to, len(f.text.data))
 		}
@@ -153,6 +157,14 @@ type notReady string
 
 // Error makes notReady an error.
 func (n notReady) Error() string { return string(n) }
+
+// stillHas is an error where the file's buffer is not any more what somebody asked about: another one came meanwhile.
+func (f *sourceFile) stillHas(buffer stamp) error {
+	if buffer.overlay && f.text.stamp != buffer {
+		return notReady("the buffer has changed meanwhile")
+	}
+	return nil
+}
 
 // within runs work on a file whose directory is loaded and up to date, one at a time in each directory.
 func (s *session) within(file string, wait time.Duration, work func(*directory, *sourceFile) error) error {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -71,6 +72,42 @@ func TestBadRequestsGetErrorRepliesAndTheServiceLives(t *testing.T) {
 	}
 	if !strings.Contains(string(got["9"]["result"]), "heap_bytes") {
 		t.Errorf("stats after bad requests: %v", got["9"])
+	}
+}
+
+// A request counts its offset in the buffer of its moment; a shorter one may have come before it is looked at.
+func TestAQuestionAboutABufferThatIsGoneIsNotAnsweredFromTheNextOne(t *testing.T) {
+	p := newProject(t, shop)
+	file := p.path("shop.go")
+	disk, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long, short := string(disk)+"\nfunc more() { _ = 1 }\n", string(disk)
+	for _, ask := range []func(*session, json.RawMessage) (func() (any, error), error){checkMethod, legalMethod} {
+		raw, _ := json.Marshal(map[string]any{
+			"file": file, "text": long, "offset": len(long) - 3, "inserts": []string{"x"}, "wait_ms": 60_000,
+		})
+		answer, err := ask(p.session, raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.session.sources.setOverlay(file, []byte(short))
+		p.session.changed(file)
+		got, err := answer()
+		if said, _ := json.Marshal(got); err != nil || !strings.Contains(string(said), "changed meanwhile") {
+			t.Errorf("got %s, %v", said, err)
+		}
+		again, err := ask(p.session, raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err = again(); err != nil {
+			t.Fatal(err)
+		}
+		if said, _ := json.Marshal(got); strings.Contains(string(said), "changed meanwhile") {
+			t.Errorf("the buffer that is there is not answered for: %s", said)
+		}
 	}
 }
 

@@ -44,6 +44,16 @@ func (s *sources) setOverlay(file string, data []byte) bool {
 	return true
 }
 
+// buffer is the stamp of file's unsaved buffer, zero where there is none.
+func (s *sources) buffer(file string) stamp {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if t := s.overlays[file]; t != nil {
+		return t.stamp
+	}
+	return stamp{}
+}
+
 // dropOverlay goes back to the disk and reports whether there was a buffer.
 func (s *sources) dropOverlay(file string) bool {
 	s.mu.Lock()
