@@ -23,9 +23,9 @@ class HealTable:
     """
 
     def __init__(self, pieces: Sequence[bytes], barred: frozenset[int]) -> None:
-        rows = sorted((piece, token) for token, piece in enumerate(pieces) if piece and token not in barred)
+        text = (token for token, piece in enumerate(pieces) if piece and token not in barred)
         self._pieces = pieces
-        self._ids: TokenIds = np.array([token for _, token in rows], dtype=np.int32)
+        self._ids: TokenIds = np.array(sorted(text, key=pieces.__getitem__), dtype=np.int32)
         self._cache: dict[bytes, TokenIds] = {}
 
     def allowed(self, tie: bytes) -> TokenIds:
