@@ -77,7 +77,7 @@ type question struct {
 	from, to int // the bytes that the inserts replace
 	inserts  []string
 	whole    bool  // each insert is all that its block is to hold
-	buffer   stamp // what the bytes are counted in; zero: whatever is there
+	buffer   *text // what the bytes are counted in; nil: whatever is there
 	// importBudget bounds the search for the imports that candidates miss; 0: those stay errors.
 	importBudget time.Duration
 }

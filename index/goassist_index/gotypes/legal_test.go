@@ -14,7 +14,7 @@ func legalAt(t *testing.T, p *project, text, said string) (got legal) {
 	at := strings.Index(text, "«»")
 	text = strings.Replace(text, "«»", "", 1)
 	p.overlay("f.go", text)
-	err := p.session.within(p.path("f.go"), time.Minute, func(d *directory, f *sourceFile) error {
+	err := p.session.within(p.path("f.go"), nil, time.Minute, func(d *directory, f *sourceFile) error {
 		if v := d.viewAt(f, at, said); v != nil {
 			defer v.unit.release()
 			got = v.legal()

@@ -85,10 +85,16 @@ func overlayMethod(s *session, raw json.RawMessage) (func() (any, error), error)
 	if p.Text == nil {
 		return nil, badRequest("overlay needs text")
 	}
-	if s.sources.setOverlay(file, []byte(*p.Text)) {
+	s.take(file, p.Text)
+	return done(map[string]any{}), nil
+}
+
+// take puts the text that came with a request, if one did, in place of file's buffer; returns the buffer that is there.
+func (s *session) take(file string, content *string) *text {
+	if content != nil && s.sources.setOverlay(file, []byte(*content)) {
 		s.changed(file)
 	}
-	return done(map[string]any{}), nil
+	return s.sources.buffer(file)
 }
 
 func closeMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
@@ -110,13 +116,10 @@ func checkMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.Text != nil && s.sources.setOverlay(file, []byte(*p.Text)) {
-		s.changed(file)
-	}
 	q := question{
 		from: p.Offset, to: p.Offset, inserts: p.Inserts, whole: p.Whole,
 		importBudget: time.Duration(p.ImportBudgetMS) * time.Millisecond,
-		buffer:       s.sources.buffer(file),
+		buffer:       s.take(file, p.Text),
 	}
 	if p.End != nil {
 		q.to = *p.End
@@ -133,10 +136,7 @@ func checkMethod(s *session, raw json.RawMessage) (func() (any, error), error) {
 // check finds the file's directory, waits until it is ready and checks there.
 func (s *session) check(file string, q question, wait time.Duration) ([]verdict, error) {
 	var verdicts []verdict
-	err := s.within(file, wait, func(d *directory, f *sourceFile) error {
-		if err := f.stillHas(q.buffer); err != nil {
-			return err
-		}
+	err := s.within(file, q.buffer, wait, func(d *directory, f *sourceFile) error {
 		if q.from < 0 || q.to < q.from || q.to > len(f.text.data) {
 			return badRequest("offsets %d to %d are not in the text of %d bytes", q.from, q.to, len(f.text.data))
 		}
@@ -158,16 +158,9 @@ type notReady string
 // Error makes notReady an error.
 func (n notReady) Error() string { return string(n) }
 
-// stillHas is an error where the file's buffer is not any more what somebody asked about: another one came meanwhile.
-func (f *sourceFile) stillHas(buffer stamp) error {
-	if buffer.overlay && f.text.stamp != buffer {
-		return notReady("the buffer has changed meanwhile")
-	}
-	return nil
-}
-
-// within runs work on a file whose directory is loaded and up to date, one at a time in each directory.
-func (s *session) within(file string, wait time.Duration, work func(*directory, *sourceFile) error) error {
+// within runs work on a file whose directory is loaded and up to date, one at a time in each directory. It is not run
+// where the file's buffer is not any more the one that somebody asked about (nil: whatever is there).
+func (s *session) within(file string, buffer *text, wait time.Duration, work func(*directory, *sourceFile) error) error {
 	if wait <= 0 {
 		wait = defaultWait
 	}
@@ -194,6 +187,9 @@ func (s *session) within(file string, wait time.Duration, work func(*directory, 
 			return notReady("not a Go file of a package")
 		}
 		return badRequest("%s: no such file and no buffer of it", file)
+	}
+	if buffer != nil && f.text.stamp != buffer.stamp {
+		return notReady("the buffer has changed meanwhile")
 	}
 	s.mu.Lock()
 	s.checks++

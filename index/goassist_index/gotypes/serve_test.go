@@ -199,7 +199,7 @@ func TestMembersFollowADot(t *testing.T) {
 // viewOf looks at the place after the first mark in text.
 func viewOf(t *testing.T, p *project, text, mark string, ask func(*view) any) (answer any) {
 	t.Helper()
-	err := p.session.within(p.path("f.go"), time.Minute, func(d *directory, f *sourceFile) error {
+	err := p.session.within(p.path("f.go"), nil, time.Minute, func(d *directory, f *sourceFile) error {
 		v := d.viewAt(f, strings.Index(text, mark)+len(mark), "")
 		if v == nil {
 			t.Fatalf("no view after %q", mark)

@@ -44,14 +44,11 @@ func (s *sources) setOverlay(file string, data []byte) bool {
 	return true
 }
 
-// buffer is the stamp of file's unsaved buffer, zero where there is none.
-func (s *sources) buffer(file string) stamp {
+// buffer is file's unsaved buffer, nil where there is none.
+func (s *sources) buffer(file string) *text {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if t := s.overlays[file]; t != nil {
-		return t.stamp
-	}
-	return stamp{}
+	return s.overlays[file]
 }
 
 // dropOverlay goes back to the disk and reports whether there was a buffer.
@@ -78,10 +75,7 @@ func (s *sources) overlaysIn(dir string) []string {
 
 // stamp says which version of file is current without reading it.
 func (s *sources) stamp(file string) (stamp, error) {
-	s.mu.RLock()
-	t := s.overlays[file]
-	s.mu.RUnlock()
-	if t != nil {
+	if t := s.buffer(file); t != nil {
 		return t.stamp, nil
 	}
 	info, err := os.Stat(file)
@@ -93,10 +87,7 @@ func (s *sources) stamp(file string) (stamp, error) {
 
 // read returns the current contents of file.
 func (s *sources) read(file string) (*text, error) {
-	s.mu.RLock()
-	t := s.overlays[file]
-	s.mu.RUnlock()
-	if t != nil {
+	if t := s.buffer(file); t != nil {
 		return t, nil
 	}
 	info, err := os.Stat(file)

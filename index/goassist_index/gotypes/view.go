@@ -139,16 +139,10 @@ func askedAbout(s *session, raw json.RawMessage, answer func(*view) any) (func()
 	if err != nil {
 		return nil, err
 	}
-	if p.Text != nil && s.sources.setOverlay(file, []byte(*p.Text)) {
-		s.changed(file)
-	}
-	buffer := s.sources.buffer(file)
+	buffer := s.take(file, p.Text)
 	return func() (any, error) {
 		var result any
-		err := s.within(file, time.Duration(p.WaitMS)*time.Millisecond, func(d *directory, f *sourceFile) error {
-			if err := f.stillHas(buffer); err != nil {
-				return err
-			}
+		err := s.within(file, buffer, time.Duration(p.WaitMS)*time.Millisecond, func(d *directory, f *sourceFile) error {
 			if p.Offset < 0 || p.Offset > len(f.text.data) {
 				return badRequest("offset %d is not in the text of %d bytes", p.Offset, len(f.text.data))
 			}

@@ -32,7 +32,7 @@ func TestWhatAPlaceAsksFor(t *testing.T) {
 		text = strings.Replace(text, "«»", "", 1)
 		p.overlay("f.go", text)
 		var got wanted
-		err := p.session.within(p.path("f.go"), time.Minute, func(d *directory, f *sourceFile) error {
+		err := p.session.within(p.path("f.go"), nil, time.Minute, func(d *directory, f *sourceFile) error {
 			if v := d.viewAt(f, at, ""); v != nil {
 				defer v.unit.release()
 				got = v.wanted()
