@@ -118,10 +118,9 @@ def _windows(settings: Settings, body: TypedBody, at: int) -> list[InfillPrompt]
     last = prompt.build(context, form=settings.infill_form, budget_tokens=settings.context_tokens)
     lines = text.splitlines(keepends=True)
     inside = next((n for n in range(len(lines), 0, -1) if last.prefix.endswith("".join(lines[-n:]))), 0)
-    shown = "".join(lines[-inside:]) if inside else ""
     moves = max(TIMES) * _STEP_LINES
-    if inside <= moves or len(lines) - inside < moves or len(shown) == len(text):
+    if inside <= moves or len(lines) - inside < moves:
         return []
-    head = last.prefix[: len(last.prefix) - len(shown)]
+    head = last.prefix.removesuffix("".join(lines[-inside:]))
     before = [lines[len(lines) - inside - moved : len(lines) - moved] for moved in range(moves, 0, -_STEP_LINES)]
     return [*(replace(last, prefix=head + "".join(each).lstrip("\n")) for each in before), last]

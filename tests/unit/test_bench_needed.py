@@ -96,7 +96,7 @@ class NotingEngine:
 
     prompts: list[InfillPrompt] = field(default_factory=list)
 
-    async def score(self, prompt: InfillPrompt, text: str, *, moved: bool = False) -> ScoredText:
+    async def score(self, prompt: InfillPrompt, text: str) -> ScoredText:
         self.prompts.append(prompt)
         shown = sum(len(file.text) for file in prompt.repo.files) if prompt.repo is not None else len(prompt.note)
         return ScoredText(nats=1000.0 - shown, tokens=5, bytes=len(text))

@@ -23,7 +23,7 @@ class NotingEngine:
 
     prompts: list[InfillPrompt] = field(default_factory=list)
 
-    async def score(self, prompt: InfillPrompt, text: str, *, moved: bool = False) -> ScoredText:
+    async def score(self, prompt: InfillPrompt, text: str) -> ScoredText:
         self.prompts.append(prompt)
         shown = len(prompt.repo.files) if prompt.repo is not None else 0
         return ScoredText(nats=10.0 - shown, tokens=5, bytes=len(text))

@@ -8,22 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goassist_models.engine import CancelToken, GenerateRequest, Generation
 from goassist_models.engine.alike import moved_from
 from goassist_models.engine.llama import LlamaEngine, LlamaSettings
 from goassist_models.infill import FORMS, InfillPrompt
-from support import tiny_gguf
 
 SETTINGS = LlamaSettings(n_ctx=512, sequences=3, places=2, threads=1, chunk_tokens=16, preflight=False)
 BEFORE = "func f() error {\n\tfmt.Println(err)\n\treturn e"
-
-
-@pytest.fixture(scope="module")
-def random_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_gguf.write_random_model(tmp_path_factory.mktemp("models") / "random.gguf")
 
 
 @pytest.fixture
@@ -115,7 +109,7 @@ async def test_a_text_is_scored_alike_behind_what_was_said(engine: LlamaEngine) 
 @given(
     st.lists(st.tuples(st.integers(0, 12), st.sampled_from(("", "e", "er", "\n", "x(")), st.integers(1, 9)), max_size=8)
 )
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 async def test_whatever_is_asked_in_between_the_answers_are_those_of_an_engine_that_forgets(
     engine: LlamaEngine, random_path: Path, asked: list[tuple[int, str, int]]
 ) -> None:

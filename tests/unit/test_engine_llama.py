@@ -37,11 +37,6 @@ def bigram_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_gguf.write_bigram_model(tmp_path_factory.mktemp("models") / "bigram.gguf", FOLLOWS)
 
 
-@pytest.fixture(scope="session")
-def random_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_gguf.write_random_model(tmp_path_factory.mktemp("models") / "random.gguf")
-
-
 @pytest.fixture
 async def engine(bigram_path: Path) -> AsyncIterator[LlamaEngine]:
     loaded = await LlamaEngine.load(bigram_path, SETTINGS)

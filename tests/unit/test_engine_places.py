@@ -5,19 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from goassist_models.engine import CancelToken, GenerateRequest, Generation
 from goassist_models.engine.llama import LlamaEngine, LlamaSettings
 from goassist_models.infill import FORMS, InfillPrompt
-from support import tiny_gguf
 
 PLACES_SETTINGS = LlamaSettings(n_ctx=1024, sequences=2, places=2, threads=1, chunk_tokens=16, preflight=False)
-
-
-@pytest.fixture(scope="module")
-def random_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_gguf.write_random_model(tmp_path_factory.mktemp("models") / "random.gguf")
 
 
 async def ask(engine: LlamaEngine, prefix: str) -> Generation:

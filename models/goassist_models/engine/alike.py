@@ -20,6 +20,8 @@ def moved_from(cells: list[int], shared: int, tokens: Sequence[int], least: int)
     That is where something between was cut out. Fewer than `least` tokens are not looked for.
     """
     rest = list(tokens[shared:])
+    if len(rest) < least:
+        return 0
     mark = rest[:_MARK]
     found = [at for at in range(shared + 1, len(cells) - least + 1) if cells[at : at + _MARK] == mark]
     lengths = {at: common_length(cells[at:], rest) for at in found}

@@ -312,21 +312,21 @@ class Context:
         as it did before, and what was said then is known.
         """
         ours = [(token, position) for sequence, token, position in rows if sequence == 0]
+        alone = len(ours) == len(rows) == 1
         if ours:
             token, position = ours[0]
-            alone = len(rows) == 1
-            if alone and self.cells[position : position + 1] == [token]:
-                known = self._known.get(position)
-                if known is not None:
-                    self._length = position + 1
-                    return [known]
+            again = alone and self.cells[position : position + 1] == [token]
+            known = self._known.get(position) if again else None
+            if known is not None:
+                self._length = position + 1
+                return [known]
             self._trim(position)
         self._decode(rows, range(len(rows)))
         # Rows of sequence 0 stay for the next prompt: a user who types through what was shown reads nothing.
         self.cells.extend(token for token, _ in ours)
         self._length = len(self.cells)
         logits = [self._logits(row) for row in range(len(rows))]
-        return [self._known.put(position, logits[0])] if ours and alone else logits
+        return [self._known.put(position, logits[0])] if alone else logits
 
     def follow(self, tokens: Sequence[int], stopped: Callable[[], bool]) -> Iterator[Logits]:
         """Read `tokens` on at the end of sequence 0, many a decode, and yield the logits after each of them.

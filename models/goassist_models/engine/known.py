@@ -19,29 +19,27 @@ class KnownLogits:
     """Rows by position: the logits behind the token there. The one unused for longest makes room."""
 
     def __init__(self, vocabulary_size: int) -> None:
-        self._rows: list[Logits] = list(np.empty((MOST_KNOWN, vocabulary_size), np.float32))
-        self._free = list(range(MOST_KNOWN))
-        # Row by position, the latest used at the end.
-        self._row_of: dict[int, int] = {}
+        self._free: list[Logits] = list(np.empty((MOST_KNOWN, vocabulary_size), np.float32))
+        # By position, the latest used at the end.
+        self._rows: dict[int, Logits] = {}
 
     def get(self, position: int) -> Logits | None:
         """The logits behind the token at `position`, if they are known; valid until MOST_KNOWN others were put."""
-        row = self._row_of.pop(position, None)
-        if row is None:
-            return None
-        self._row_of[position] = row
-        return self._rows[row]
+        row = self._rows.pop(position, None)
+        if row is not None:
+            self._rows[position] = row
+        return row
 
     def put(self, position: int, logits: Logits) -> Logits:
         """Copy what is behind the token at `position`; returns the copy."""
-        row = self._row_of.pop(position, None)
+        row = self._rows.pop(position, None)
         if row is None:
-            row = self._free.pop() if self._free else self._row_of.pop(next(iter(self._row_of)))
-        self._row_of[position] = row
-        self._rows[row][:] = logits
-        return self._rows[row]
+            row = self._free.pop() if self._free else self._rows.pop(next(iter(self._rows)))
+        row[:] = logits
+        self._rows[position] = row
+        return row
 
     def cut(self, length: int) -> None:
         """Forget what is behind tokens from position `length` on: others are going to stand there."""
-        for position in [position for position in self._row_of if position >= length]:
-            self._free.append(self._row_of.pop(position))
+        for position in [position for position in self._rows if position >= length]:
+            self._free.append(self._rows.pop(position))
