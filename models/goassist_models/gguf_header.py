@@ -18,6 +18,7 @@ from goassist_index.errors import ModelError
 MAGIC = b"GGUF"
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
+_LENGTH = struct.Struct("<Q")
 _MAX_DIMS = 4
 _DEFAULT_ALIGNMENT = 32
 _EMBEDDINGS, _OUTPUT = b"token_embd.weight", b"output.weight"
@@ -91,16 +92,27 @@ class _Cursor:
             raise self.fail("the model file is truncated inside its header")
         return self.data[start : self.at]
 
+    def strings(self, count: int, keep: bool) -> list[bytes]:
+        """Walk over as many strings, hundreds of thousands in a vocabulary; those that are to be kept, else none."""
+        found: list[bytes] = []
+        data, at, end, length_at = self.data, self.at, self.end, _LENGTH.unpack_from
+        for _ in range(count):
+            start = at + _LENGTH.size
+            at = start + length_at(data, at)[0] if start <= end else start
+            if at > end:
+                raise self.fail("the model file is truncated inside its header")
+            if keep:
+                found.append(data[start:at])
+        self.at = at
+        return found
+
 
 def _array(cursor: _Cursor, keep_strings: bool) -> tuple[int, tuple[bytes, ...]]:
     """Read or skip an array: (its length, its strings when they are to be kept)."""
     kind = int(cursor.scalar("I"))
     length = cursor.count("Q")
     if kind == _STRING:
-        strings = []
-        for _ in range(length):
-            strings.append(cursor.string())
-        return length, tuple(strings) if keep_strings else ()
+        return length, tuple(cursor.strings(length, keep_strings))
     if kind == _ARRAY:
         for _ in range(length):
             _array(cursor, keep_strings=False)

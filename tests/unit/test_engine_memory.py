@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from goassist_models.engine.healing import HealTable
 from goassist_models.engine.memory import give_back, hold_less, let_go_of_pages
-from goassist_models.engine.vocabulary import Pieces
+from goassist_models.engine.walk import Pieces
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says which pages are held")
 
@@ -78,7 +78,7 @@ def test_long_blocks_that_were_freed_are_given_back() -> None:
 
 @given(st.lists(st.binary(max_size=4)))
 def test_pieces_are_what_was_put_in(pieces: list[bytes]) -> None:
-    held = Pieces(pieces)
+    held = Pieces.of(pieces)
     assert list(held) == pieces
     assert held[1:3] == pieces[1:3]
     with pytest.raises(IndexError):
@@ -87,6 +87,6 @@ def test_pieces_are_what_was_put_in(pieces: list[bytes]) -> None:
 
 @given(st.lists(st.binary(min_size=1, max_size=3), unique=True), st.binary(min_size=1, max_size=3))
 def test_a_tie_finds_among_pieces_what_agrees_with_it(pieces: list[bytes], tie: bytes) -> None:
-    found = HealTable(Pieces(pieces), frozenset()).allowed(tie)
+    found = HealTable(Pieces.of(pieces), frozenset()).allowed(tie)
     agreeing = [n for n, piece in enumerate(pieces) if piece.startswith(tie) or tie.startswith(piece)]
     assert sorted(found) == agreeing

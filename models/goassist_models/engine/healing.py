@@ -10,22 +10,23 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-TokenIds = npt.NDArray[np.int32]
+from goassist_models.engine.walk import TokenIds, sorted_ids
+
 _CACHED_TIES = 64
 
 
 class HealTable:
     """All of a vocabulary's text tokens sorted by their bytes, to find those that agree with a tie.
 
-    `pieces` are the tokens' bytes by id; ids in `barred` (special tokens) and empty pieces never agree.
+    `pieces` are the tokens' bytes by id; ids in `barred` (special tokens) and empty pieces never agree. `order`: the
+    others' ids in the order of their bytes, where that is known.
     """
 
-    def __init__(self, pieces: Sequence[bytes], barred: frozenset[int]) -> None:
-        text = (token for token, piece in enumerate(pieces) if piece and token not in barred)
+    def __init__(self, pieces: Sequence[bytes], barred: frozenset[int], order: TokenIds | None = None) -> None:
+        order = sorted_ids(pieces) if order is None else order
         self._pieces = pieces
-        self._ids: TokenIds = np.array(sorted(text, key=pieces.__getitem__), dtype=np.int32)
+        self._ids = order[~np.isin(order, np.fromiter(barred, np.int32, len(barred)))]
         self._cache: dict[bytes, TokenIds] = {}
 
     def allowed(self, tie: bytes) -> TokenIds:

@@ -33,7 +33,7 @@ from goassist_models.engine.pace import ThreadPace
 from goassist_models.engine.power import Power
 from goassist_models.engine.sampling import Logits
 from goassist_models.engine.sequence import GrowingSequence, ScoredText, token_logprob
-from goassist_models.engine.threads import choice_key, start_threads, usable_cores
+from goassist_models.engine.threads import build_key, choice_key, start_threads, usable_cores
 from goassist_models.engine.vocabulary import Vocabulary
 from goassist_models.infill import InfillPrompt, tokens_of
 
@@ -207,7 +207,7 @@ class LlamaEngine:
             native.preflight(self.path)
         self._library = load_library()
         self._model = load_model(self._library, self.path, self.settings.gpu_layers)
-        self.vocabulary = Vocabulary(self._library, self._model, header, infill)
+        self.vocabulary = Vocabulary(self._library, self._model, header, infill, build_key(self.path))
         cores = usable_cores()
         self._context = Context(
             self._library,

@@ -60,19 +60,25 @@ def start_threads(cores: int, key: Callable[[], str], decode_ms: Callable[[int],
     return chosen
 
 
-def choice_key(model: Path, cores: int) -> str:
-    """What a measured choice holds for: a model file, cores, a processor, a build of the library, how threads wait."""
-    from goassist_models import native, preflight
+def build_key(model: Path) -> str:
+    """A model file as it is now, and a build of the native library."""
+    from goassist_models import preflight
 
     try:
         status = model.stat()
     except OSError as error:
         raise ModelError(f"the model file cannot be read ({error.strerror or error})", path=str(model)) from error
-    file = f"{model} {status.st_size} {status.st_mtime_ns}"
+    return f"{model} {status.st_size} {status.st_mtime_ns} {preflight.library_digest()}"
+
+
+def choice_key(model: Path, cores: int) -> str:
+    """What a measured choice holds for: a model file and a build, cores, a processor, how threads wait."""
+    from goassist_models import native
+
     # The same before the library is loaded and afterwards.
     environment = os.environ | waiting(os.environ)
     waits = f"{environment['OMP_WAIT_POLICY']} {environment.get('GOMP_SPINCOUNT', '')}"
-    return f"{file} {cores} {native.features_key()} {preflight.library_digest()} {waits}"
+    return f"{build_key(model)} {cores} {native.features_key()} {waits}"
 
 
 def kept_choices() -> dict[str, object]:

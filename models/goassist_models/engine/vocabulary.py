@@ -1,24 +1,24 @@
 """A loaded model's vocabulary: text to tokens, tokens to bytes, and which tokens end a generation.
 
-Used by the llama engine; everything that needs a walk over all tokens is done once, at load.
+Used by the llama engine; everything that needs a walk over all tokens is done once, at load (walk.py).
 """
 
 from __future__ import annotations
 
-import ctypes
 import re
-from array import array
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from goassist_index.errors import ModelError
 from goassist_models.engine.healing import HealTable
 from goassist_models.engine.library import load_library, load_model
+from goassist_models.engine.walk import walk
 from goassist_models.gguf_header import GGUFHeader, read_header
 from goassist_models.infill import InfillPrompt, InfillTokens, render, tokens_of
 
-_PIECE_BYTES = 512
 _UNKNOWN, _UNUSED, _CONTROL, _USER_DEFINED = 1 << 0, 1 << 1, 1 << 3, 1 << 4  # llama_token_attr
 # Byte-level vocabularies merge a word with the one sign or blank before it, and no further.
 _LAST_WORD = re.compile(r"[^\r\n\w]?[^\W\d_]+\Z")
@@ -27,71 +27,38 @@ _INSIDE_CHARACTER = bytes(range(0x80, 0xC0))  # in UTF-8, all bytes of a charact
 _TAG = re.compile(rb"<[^\s<>]{2,}>")
 
 
-class Pieces(Sequence[bytes]):
-    """Byte strings behind each other in one: a tenth of the memory of as many objects."""
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        ends, joined = array("I", (0,)), bytearray()
-        for piece in pieces:
-            joined += piece
-            ends.append(len(joined))
-        self._ends, self._joined = ends, bytes(joined)
-
-    def __len__(self) -> int:
-        return len(self._ends) - 1
-
-    @overload
-    def __getitem__(self, at: int) -> bytes: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[bytes]: ...
-    def __getitem__(self, at: int | slice) -> bytes | Sequence[bytes]:
-        """The piece at `at`, which is not counted from the end."""
-        if isinstance(at, slice):
-            return [self[one] for one in range(*at.indices(len(self)))]
-        if not 0 <= at < len(self):
-            raise IndexError(f"{at} of {len(self)} pieces")
-        return self._joined[self._ends[at] : self._ends[at + 1]]
-
-
 class Vocabulary:
-    """Tokens of one loaded model. `library` is the llama_cpp module, `model` its model pointer."""
+    """Tokens of one loaded model. `library` is the llama_cpp module, `model` its model pointer.
 
-    def __init__(self, library: Any, model: Any, header: GGUFHeader, infill: InfillTokens) -> None:
+    `key` says which file and which build of the library they are of: what was found by it before is used again.
+    """
+
+    def __init__(
+        self, library: Any, model: Any, header: GGUFHeader, infill: InfillTokens, key: str | None = None
+    ) -> None:
         self._library = library
         self._vocab = library.llama_model_get_vocab(model)
-        self.size: int = library.llama_vocab_n_tokens(self._vocab)
         self.infill = infill
-        buffer = ctypes.create_string_buffer(_PIECE_BYTES)
-        self.pieces = Pieces(self._piece(token, buffer) for token in range(self.size))
-        attributes = [int(library.llama_vocab_get_attr(self._vocab, token)) for token in range(self.size)]
+        found = walk(library, self._vocab, key)
+        self.pieces = found.pieces
+        self.size = len(found.pieces)
         # Only what is asked for by its text: a whole table of them would be held as long as the model is.
         named = {text.encode() for text in (infill.prefix, infill.suffix, infill.middle, *infill.stops)}
-        special = _USER_DEFINED | _CONTROL
-        self._ids = {
-            text: token for token, text in enumerate(header.tokens) if text in named or attributes[token] & special
-        }
-        tags = {
-            token: header.tokens[token]
-            for token, attribute in enumerate(attributes)
-            if attribute & special and _TAG.fullmatch(header.tokens[token])
-        }
+        special = set(_with(found.attributes, _USER_DEFINED | _CONTROL))
+        self._ids = {text: token for token, text in enumerate(header.tokens) if text in named or token in special}
+        tags = {token: header.tokens[token] for token in special if _TAG.fullmatch(header.tokens[token])}
         # A model that writes any special token has left the code: all of them end a generation.
         self.ends = frozenset(
-            {token for token, attr in enumerate(attributes) if attr & (_UNKNOWN | _UNUSED | _CONTROL)}
-            | {token for token in range(self.size) if library.llama_vocab_is_eog(self._vocab, token)}
-            | {self._ids[text.encode()] for text in infill.stops if text.encode() in self._ids}
-            | tags.keys()
+            {
+                *_with(found.attributes, _UNKNOWN | _UNUSED | _CONTROL),
+                *np.flatnonzero(found.ends).tolist(),
+                *(self._ids[text.encode()] for text in infill.stops if text.encode() in self._ids),
+                *tags,
+            }
         )
-        self.healing = HealTable(self.pieces, self.ends)
+        self.healing = HealTable(self.pieces, self.ends, found.order)
         forged = sorted((text.decode("utf-8", "replace") for text in tags.values()), key=len, reverse=True)
         self._forged = re.compile("|".join(map(re.escape, forged))) if forged else None
-
-    def _piece(self, token: int, buffer: ctypes.Array[ctypes.c_char]) -> bytes:
-        length = self._library.llama_token_to_piece(self._vocab, token, buffer, _PIECE_BYTES, 0, False)
-        if length >= 0:
-            return buffer.raw[:length]
-        longer = ctypes.create_string_buffer(-length)
-        return longer.raw[: self._library.llama_token_to_piece(self._vocab, token, longer, -length, 0, False)]
 
     def special(self, text: str) -> int:
         """Return the id of a special token by its text; raises ModelError when the model has none such."""
@@ -162,6 +129,10 @@ class Vocabulary:
         while len(tie) < least_bytes:
             tie = self.pieces[tokens.pop()] + tie
         return tokens, tie
+
+
+def _with(attributes: npt.NDArray[np.int32], flags: int) -> list[int]:
+    return [int(token) for token in np.flatnonzero(attributes & flags)]
 
 
 def load_vocabulary(path: Path) -> Vocabulary:
