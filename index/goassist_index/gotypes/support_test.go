@@ -82,7 +82,7 @@ func (p *project) surveyed() {
 	p.t.Helper()
 	t := p.session.target(hostContext())
 	<-p.session.open(t, p.root).ready
-	found, err := goList(p.root, t.universe.env, "./...")
+	found, err := goListAside(p.root, t.universe.env, "./...")
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func (u *universe) survey(dir string) {
 		defer giveBack()
 		defer u.listImportable(dir)
 		start := time.Now()
-		found, err := goList(root, u.env, "./...")
+		found, err := goListAside(root, u.env, "./...")
 		if err != nil {
 			log.Printf("%v", err)
 			return
