@@ -107,7 +107,7 @@ def _prefix_window(prefix: str, limit: int) -> str:
     """The file's head (package clause, imports) and the lines before the cursor, from a start that moves in steps."""
     if len(prefix) <= limit:
         return prefix
-    head = _file_head(prefix)
+    head = _file_head(prefix, HEAD_CHARS if limit > 1.5 * HEAD_CHARS else limit // 3)
     room = limit - len(head)
     lines = prefix.splitlines(keepends=True)
     used, first = 0, len(lines)
@@ -123,13 +123,13 @@ def _prefix_window(prefix: str, limit: int) -> str:
     return head + (window.lstrip("\n") or prefix[-room:])
 
 
-def _file_head(prefix: str) -> str:
+def _file_head(prefix: str, limit: int) -> str:
     package = _PACKAGE.search(prefix)
     if package is None:
         return ""
     head = package.group() + "\n\n"
     for block in _IMPORT_BLOCK.finditer(prefix, package.end()):
-        if len(head) + len(block.group()) <= HEAD_CHARS:
+        if len(head) + len(block.group()) <= limit:
             head += block.group() + "\n\n"
     return head
 

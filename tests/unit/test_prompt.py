@@ -179,3 +179,11 @@ def test_names_take_their_part_of_the_budget_and_nothing_else_away(lines: int, c
     assert made.prefix.startswith(HEAD)
     assert made.prefix.endswith("\t")
     assert all(f"// {name}\n" in made.prefix for name in names)
+
+
+def test_a_small_budget_keeps_the_lines_at_the_cursor_before_the_imports() -> None:
+    many = "import (\n" + "".join(f'\t"example.com/module/package{i}"\n' for i in range(15)) + ")\n\n"
+    made = prompt.build(place("package p\n\n" + many + "".join(LINES) + "<CURSOR>\n"), form="joined", budget_tokens=128)
+    assert made.prefix.endswith(LINES[-1])
+    assert made.prefix.count("\n") > 4
+    assert "example.com" not in made.prefix
