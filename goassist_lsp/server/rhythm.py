@@ -20,6 +20,10 @@ class Rhythm:
         self._last_s: float | None = None
         self._interval_s: float | None = None
 
+    def typing(self, now_s: float) -> bool:
+        """Whether the last request is so short a time ago that another key is likely to come."""
+        return self._last_s is not None and 0 <= now_s - self._last_s < _TYPING_S
+
     def pace(self, now_s: float, *, again: bool = False) -> Pace:
         """Take in a request at `now_s`; return how the user works now. One that is made again is no key's."""
         if again:

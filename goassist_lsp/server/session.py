@@ -39,6 +39,8 @@ _log = logging.getLogger(__name__)
 _REMEMBERED = 32
 _CLOSE_TIMEOUT_S = 5.0
 _ANSWERS_TIMEOUT_S = 1.0
+_INDEX_WAITS_S = 6.0
+_LOOK_S = 0.2
 
 MakeAssistant = Callable[[Settings], "Assistant"]
 
@@ -119,7 +121,14 @@ class Session:
             async with ProgressBar(self._server, "goassist/start", "goassist") as bar:
                 await assistant.start(self.folders, bar.report)
             self.tell_problems()
-        self.in_background("indexing", self.index())
+        self.in_background("indexing", self._index_when_quiet())
+
+    async def _index_when_quiet(self) -> None:
+        """Bring the indexes up to date; who types as soon as the editor is there has their first suggestion before."""
+        until_s = time.monotonic() + _INDEX_WAITS_S
+        while (now_s := time.monotonic()) < until_s and (self._running or self._rhythm.typing(now_s)):
+            await asyncio.sleep(_LOOK_S)
+        await self.index()
 
     async def apply_settings(self) -> None:
         """Have the assistant work with the present settings."""

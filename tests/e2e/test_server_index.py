@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from support.gofile import go_file, told
+from support.gofile import HOLE, go_file, told
 from support.lsp_client import FAKE_SERVER, INLINE_CAPABILITIES, LspClient, running
 from support.workspaces import lay_out
 
@@ -29,6 +29,22 @@ async def test_indexing_shows_a_bar_that_the_user_can_end_it_by() -> None:
         client.notify("window/workDoneProgress/cancel", {"token": begun["token"]})
         await client.wait_for("$/progress", lambda p: of_index(p) and p["value"]["kind"] == "end")
         assert (await told(client))[-2:] == [["index", False], ["stop"]]
+
+
+async def test_the_index_is_not_read_beside_the_first_question() -> None:
+    async with running(FAKE_SERVER, {"FAKE_LOADING_S": "0.5"}) as client:
+        await client.initialize(ready=False)
+        client.open("file:///m/main.go", go_file(wait=True))
+        waiting = False
+        while not waiting:  # what is asked before the model is there is answered at once
+            number, answer = client.post_inline("file:///m/main.go", *HOLE)
+            _, pending = await asyncio.wait({answer}, timeout=0.1)
+            waiting = bool(pending) and "engine: waiting" in client.stderr
+        assert ["index", False] not in await told(client)
+        client.cancel(number)
+        async with asyncio.timeout(60):
+            while ["index", False] not in await told(client):
+                await asyncio.sleep(0.02)
 
 
 async def test_saved_files_and_files_that_others_changed_are_told() -> None:

@@ -57,3 +57,11 @@ def test_a_clock_that_jumps_back_is_a_rest() -> None:
     rhythm = Rhythm()
     rhythm.pace(100.0)
     assert rhythm.pace(50.0) == Pace(False, AT_REST_S)
+
+
+def test_who_has_just_asked_is_typing_and_who_has_not_for_a_while_is_not() -> None:
+    rhythm = Rhythm()
+    assert not rhythm.typing(5.0)
+    rhythm.pace(5.0)
+    assert rhythm.typing(5.5)
+    assert not rhythm.typing(6.5)
