@@ -28,8 +28,9 @@ async def first(root: Path, **directions: object) -> tuple[float | None, list[An
     try:
         begun = time.perf_counter()
         await client.initialize(root)
-        client.open(path, path.read_text())
-        shown_ms = await _first_suggestion(client, path, begun)
+        text = path.read_text()
+        client.open(path, text)
+        shown_ms = await _first_suggestion(client, path, text[: text.index("println()")], begun)
         return shown_ms, (await client.status())["log"]
     finally:
         await client.close()
