@@ -14,7 +14,7 @@ from goassist_lsp.types import Pace
 _QUICK_S = 0.15
 # By the user's word, while one types and at rest. Set on development bodies (models/LOG.md). At rest one has the time
 # to look: a least chance of 0.1 takes away what is shown at 39 of 129 places, at 10 with the first line right.
-_LEAST_CHANCE = {"eager": (0.25, 0.0), "balanced": (0.5, 0.0), "quiet": (0.75, 0.4)}
+_LEAST_CHANCE = {"eager": (0.25, 0.0), "balanced": (0.6, 0.0), "quiet": (0.75, 0.4)}
 
 
 def least_logprob(eagerness: str, pace: Pace | None) -> float:
