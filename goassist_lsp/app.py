@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int | None], None]
 LEAST_CELLS = 2048
+# Who has asked in vain so short a time before the model is there still waits.
+_WAITS_S = 2.0
 # Cells of these for what is said, by several sequences together.
 _SAID_CELLS = 768
 
@@ -57,6 +61,7 @@ class Assistant:
         self._warmed: set[Path] = set()
         self._loaded_ms: dict[Path, float] = {}
         self._folders: Sequence[Path] = ()
+        self._asked_in_vain_s = -math.inf
         self._indexes = Indexes(self._advise, model_there())
         self._retriever = WorkspaceRetriever(self._indexes, self._types)
         self._pipeline = self._made_pipeline(engine) if engine is not None else None
@@ -95,12 +100,13 @@ class Assistant:
         except GoassistError as error:
             self._problem(error)
         else:
-            self._pipeline = self._made_pipeline(self._engine)
+            hurried = time.monotonic() - self._asked_in_vain_s < _WAITS_S
+            self._pipeline = self._made_pipeline(self._engine, hurried=hurried)
             report(f"model {self._engine.model_name} ready", 100)
 
-    def _made_pipeline(self, engine: Engine) -> CompletionPipeline:
+    def _made_pipeline(self, engine: Engine, *, hurried: bool = False) -> CompletionPipeline:
         retriever = self._retriever if self.settings.index else None
-        return CompletionPipeline(engine, self._checker, self.settings, retriever=retriever)
+        return CompletionPipeline(engine, self._checker, self.settings, retriever=retriever, hurried=hurried)
 
     def _package_loaded(self, directory: Path, ms: float) -> None:
         log.info("types of %s ready in %.0f ms", directory, ms)
@@ -149,6 +155,7 @@ class Assistant:
                 completion = Completion(skip_reason="completions are switched off")
             elif self._pipeline is None:
                 completion = Completion(skip_reason="the model is not loaded")
+                self._asked_in_vain_s = time.monotonic()
             else:
                 completion = await self._pipeline.complete(
                     snapshot, offset, cancel, n=n, requested=requested, pace=pace

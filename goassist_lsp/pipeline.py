@@ -47,10 +47,10 @@ SECOND_DRAW_TEMPERATURE = 0.7
 FACTS_LIMIT_S = 0.05
 # Of a text that is less likely than this to be what the author writes, nobody asks what would follow it.
 WORTH_GOING_ON = 0.5
-# What is read for the first suggestion: somebody has been waiting since the editor was opened, and reading all that
-# helps takes seconds. It is read for the next one, or when so little has shown nothing a few times.
-FIRST_TOKENS = 160
-_FIRST_TRIES = 3
+# What is read for somebody who has been asking while the model was loaded: reading all that helps takes seconds. It is
+# read when they have seen a suggestion and rest, or when so little has shown nothing a few times.
+HURRIED_TOKENS = 160
+_HURRIED_TRIES = 3
 # What is said ahead is for somebody who takes what is shown and types on.
 AHEAD = Pace(typing=True, patience_s=0.1)
 
@@ -65,7 +65,10 @@ class CompletionPipeline:
         settings: Settings,
         stages: Stages | None = None,
         retriever: Retriever | None = None,
+        *,
+        hurried: bool = False,
     ) -> None:
+        """`hurried`: somebody types and has been asking in vain. Until they rest, the nearest text alone is read."""
         self._engine = engine
         self._checker = checker
         self._retriever = retriever
@@ -74,7 +77,8 @@ class CompletionPipeline:
         self._verification = Verification(engine, checker, settings, self._stages)
         self._cache = CompletionCache()
         self._beside = ImportsBeside()
-        self._first_tries = _FIRST_TRIES
+        # How often so little may show nothing before all is read; None once it has shown something.
+        self._hurried: int | None = _HURRIED_TRIES if hurried else 0
 
     async def complete(
         self,
@@ -117,8 +121,8 @@ class CompletionPipeline:
             again = self._stages.second_draw and in_time and "check" not in run.degraded
             if not shown and again and not cancel.cancelled:
                 shown = await self._generated(await self._second_draw(request, context, run), context, run)
-        if not cancel.cancelled:
-            self._first_tries = 0 if shown else max(0, self._first_tries - 1)
+        if self._hurried and not cancel.cancelled:
+            self._hurried = None if shown else self._hurried - 1
         with run.timed("rank"):
             ranked = rank.order(shown, limit)
         if ranked:
@@ -149,7 +153,7 @@ class CompletionPipeline:
 
     async def _request(self, context: CursorContext, run: Run, *, n: int, pace: Pace | None = None) -> GenerateRequest:
         return GenerateRequest(
-            prompt=await self._prompt(context, run, at_once=pace is not None and self._first_tries > 0),
+            prompt=await self._prompt(context, run, at_once=self._at_once(pace)),
             max_tokens=self._settings.max_tokens_block if context.multiline else self._settings.max_tokens_line,
             n=n,
             until=stopping.until(context) if self._stages.trim else None,
@@ -159,6 +163,12 @@ class CompletionPipeline:
             typing_on=pace is not None and pace.typing,
         )
 
+    def _at_once(self, pace: Pace | None) -> bool:
+        """Whether this request's prompt is to be short."""
+        if self._hurried is None and (pace is None or not pace.typing):
+            self._hurried = 0
+        return self._hurried != 0 and pace is not None
+
     async def _prompt(self, context: CursorContext, run: Run, *, at_once: bool = False) -> InfillPrompt:
         """The text around the cursor, behind what the workspace has for this place, all within one budget.
 
@@ -167,7 +177,7 @@ class CompletionPipeline:
         form, budget = self._settings.infill_form, self._settings.context_tokens
         if at_once:
             with run.timed("prompt"):
-                return prompt.build(context, form=form, budget_tokens=min(budget, FIRST_TOKENS))
+                return prompt.build(context, form=form, budget_tokens=min(budget, HURRIED_TOKENS))
         # Without the check nothing is imported: the model is not to use what would be missing.
         widened = self._stages.beside and self._stages.imports and self._settings.check_types
         with run.timed("prompt"):

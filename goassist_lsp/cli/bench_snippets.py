@@ -60,6 +60,13 @@ def register(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     """Add the bench to `bench`."""
     parser = names.add_parser("snippets", help="what showing the model what the index finds is worth")
     add_arguments(parser, limit=120, help_limit="holes, a quarter of each kind")
+    parser.add_argument(
+        "--share",
+        type=float,
+        action="append",
+        choices=SHARES[1:],
+        help=f"part of the budget that is tried (repeatable; default all); {repository.SHARE} always is",
+    )
     parser.set_defaults(run=run)
 
 
@@ -70,9 +77,10 @@ def run(args: argparse.Namespace) -> int:
     out.parent.mkdir(parents=True, exist_ok=True)
     if args.out is None:
         out.unlink(missing_ok=True)  # of another run, with other code perhaps
-    found = each_scored(args, model, partial(scored, out=out, model=model.name))
+    shares = tuple(share for share in SHARES if not args.share or share in (0.0, repository.SHARE, *args.share))
+    found = each_scored(args, model, partial(scored, out=out, model=model.name, shares=shares))
     slices = (*_SLICES, *GHOST_KINDS)
-    differences = {(name, share): _compared(_of(found, name), share) for name in slices for share in SHARES[1:]}
+    differences = {(name, share): _compared(_of(found, name), share) for name in slices for share in shares[1:]}
     gates = [(gate, *gated(found, gate)) for gate in GATES]
     if args.json:
         values = {f"{name} {share}": one.as_json() if one else None for (name, share), one in differences.items()}
@@ -94,8 +102,18 @@ def run(args: argparse.Namespace) -> int:
     return 0 if found else 1
 
 
-async def scored(engine: LlamaEngine, root: Path, cases: Sequence[Case], *, out: Path, model: str = "") -> list[Scored]:
+async def scored(
+    engine: LlamaEngine,
+    root: Path,
+    cases: Sequence[Case],
+    *,
+    out: Path,
+    model: str = "",
+    shares: Sequence[float] = SHARES,
+) -> list[Scored]:
     """The places of these cases for which the index finds something; each is added to `out`, or taken from there.
+
+    One that was kept without one of the `shares` is scored anew.
 
     Raises IndexUnavailable.
     """
@@ -107,11 +125,13 @@ async def scored(engine: LlamaEngine, root: Path, cases: Sequence[Case], *, out:
         await indexes.set_folders([root])
         await indexes.update(lambda message, percent: None)
         for case in cases:
-            one = there.get(case.key) or await _scored(engine, indexes, root, case)
+            one = before = there.get(case.key)
+            if one is None or not one.nats.keys() >= set(shares):
+                one = await _scored(engine, indexes, root, case, shares)
             if one is None:
                 continue
             found.append(one)
-            if case.key not in there:
+            if one is not before:
                 keep(out, model, one)
     finally:
         await indexes.close()
@@ -120,7 +140,9 @@ async def scored(engine: LlamaEngine, root: Path, cases: Sequence[Case], *, out:
     return found
 
 
-async def _scored(engine: LlamaEngine, indexes: Indexes, root: Path, case: Case) -> Scored | None:
+async def _scored(
+    engine: LlamaEngine, indexes: Indexes, root: Path, case: Case, shares: Sequence[float]
+) -> Scored | None:
     settings, _ = resolve(Options())
     asked = question(case, root)
     snapshot = DocumentSnapshot(asked.path.as_uri(), asked.path, 1, asked.text)
@@ -137,7 +159,7 @@ async def _scored(engine: LlamaEngine, indexes: Indexes, root: Path, case: Case)
         return None
     nats: dict[float, float] = {}
     tokens, notes = 0, tuple[str, ...]()
-    for share in SHARES:
+    for share in shares:
         repo = repository.shown(retrieved, int(settings.context_tokens * prompt.CHARS_A_TOKEN * share))
         made = prompt.build(context, form=settings.infill_form, budget_tokens=settings.context_tokens, repo=repo)
         notes = repository.notes(repo) if repo is not None else notes

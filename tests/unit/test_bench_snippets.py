@@ -57,6 +57,12 @@ async def test_each_place_is_scored_with_more_and_more_snippets(
     assert len(engine.prompts) == asked
     await scored(engine, root, [place], out=out, model="other")  # type: ignore[arg-type]
     assert len(engine.prompts) == 2 * asked
+    # One that was scored with fewer shares is scored again where more are asked for.
+    (few,) = await scored(engine, root, [place], out=out, model="few", shares=(0.0, 0.25))  # type: ignore[arg-type]
+    assert list(few.nats) == [0.0, 0.25]
+    (more,) = await scored(engine, root, [place], out=out, model="few")  # type: ignore[arg-type]
+    assert list(more.nats) == list(SHARES)
+    assert kept(out, "few", Scored) == {place.key: more}
 
 
 def test_the_difference_weighs_places_by_their_tokens() -> None:
