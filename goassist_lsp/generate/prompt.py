@@ -28,6 +28,7 @@ MOST_NOTE_CHARS = 240
 # Imports of other files stand in the head beside the budget. They are read once a file; more of them help no more.
 MOST_BESIDE_CHARS = 160
 _IMPORT_BLOCK = re.compile(r"^import\s*\([^)]*\)|^import\s+[^\n]+", re.MULTILINE)
+_DECLARATION = re.compile(r"^(?:func|type|var|const)\b", re.MULTILINE)
 _PACKAGE = re.compile(r"^package\s+\w+", re.MULTILINE)
 
 
@@ -109,15 +110,17 @@ def _prefix_window(prefix: str, limit: int) -> str:
         return prefix
     head = _file_head(prefix, HEAD_CHARS if limit > 1.5 * HEAD_CHARS else limit // 3)
     room = limit - len(head)
-    lines = prefix.splitlines(keepends=True)
-    used, first = 0, len(lines)
-    while first > 0 and used + len(lines[first - 1]) <= room:
-        first -= 1
-        used += len(lines[first])
+    # Where the lines that fit begin, the last one first, and the number of the first of them.
+    starts, at = list[int](), len(prefix)
+    first = prefix.count("\n") + (not prefix.endswith("\n"))
+    while at > 0 and len(prefix) - (start := prefix.rfind("\n", 0, at - 1) + 1) <= room:
+        starts.append(start)
+        at, first = start, first - 1
     # A step must not eat the window where lines are long: at least half of it is kept.
     window, step = "", WINDOW_STEP_LINES
-    while step and len(window) * 2 < used:
-        window = "".join(lines[-(-first // step) * step :])
+    while step and len(window) * 2 < len(prefix) - at:
+        left_out = -first % step
+        window = prefix[starts[-1 - left_out] :] if left_out < len(starts) else ""
         step //= 2
     # Behind a blank line the first line's tokens would be others than they were where the window has moved up.
     return head + (window.lstrip("\n") or prefix[-room:])
@@ -128,7 +131,8 @@ def _file_head(prefix: str, limit: int) -> str:
     if package is None:
         return ""
     head = package.group() + "\n\n"
-    for block in _IMPORT_BLOCK.finditer(prefix, package.end()):
+    declared = _DECLARATION.search(prefix, package.end())  # imports stand before all other declarations
+    for block in _IMPORT_BLOCK.finditer(prefix, package.end(), declared.start() if declared else len(prefix)):
         if len(head) + len(block.group()) <= limit:
             head += block.group() + "\n\n"
     return head

@@ -216,11 +216,10 @@ def declaration_span(text: str, offset: int) -> tuple[int, int]:
 
     Text that cannot be parsed is no hindrance. Before the first declaration the span begins at 0.
     """
-    start = 0
-    for match in _TOP_LEVEL.finditer(text, 0, len(text)):
-        if match.start() > offset:
-            break
-        start = match.start()
+    # Upwards line by line: of a long file only the declaration is looked at.
+    start = text.rfind("\n", 0, offset) + 1
+    while start and not _TOP_LEVEL.match(text, start):
+        start = text.rfind("\n", 0, start - 1) + 1
     following = _TOP_LEVEL.search(text, offset if offset == start else max(offset, start + 1))
     if following is not None and following.start() == start:
         following = _TOP_LEVEL.search(text, start + 1)
