@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int | None], None]
-LEAST_CELLS = 2048
 # Who has asked in vain so short a time before the model is there still waits.
 _WAITS_S = 2.0
+LEAST_CELLS = 2048
 # Cells of these for what is said, by several sequences together.
 _SAID_CELLS = 768
 

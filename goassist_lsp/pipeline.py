@@ -176,14 +176,13 @@ class CompletionPipeline:
         """
         form, budget = self._settings.infill_form, self._settings.context_tokens
         if at_once:
-            with run.timed("prompt"):
-                return prompt.build(context, form=form, budget_tokens=min(budget, HURRIED_TOKENS))
+            budget = min(budget, HURRIED_TOKENS)
         # Without the check nothing is imported: the model is not to use what would be missing.
-        widened = self._stages.beside and self._stages.imports and self._settings.check_types
+        widened = self._stages.beside and self._stages.imports and self._settings.check_types and not at_once
         with run.timed("prompt"):
             beside = self._beside.of(context.snapshot.path) if widened and self._checker is not None else ()
             alone = prompt.build(context, form=form, budget_tokens=budget, beside=beside)
-        if self._retriever is None or not (self._stages.retrieve or self._stages.at_hand):
+        if at_once or self._retriever is None or not (self._stages.retrieve or self._stages.at_hand):
             return alone
         with run.timed("retrieve"):
             try:

@@ -28,11 +28,11 @@ class Rhythm:
         """Take in a request at `now_s`; return how the user works now. One that is made again is no key's."""
         if again:
             return Pace(typing=False, patience_s=AT_REST_S)
-        gap_s = now_s - self._last_s if self._last_s is not None else _TYPING_S
-        self._last_s = now_s
-        if not 0 <= gap_s < _TYPING_S:
+        typing, last_s, self._last_s = self.typing(now_s), self._last_s, now_s
+        if not typing or last_s is None:
             self._interval_s = None
             return Pace(typing=False, patience_s=AT_REST_S)
+        gap_s = now_s - last_s
         old_s = self._interval_s if self._interval_s is not None else gap_s
         self._interval_s = old_s + _SMOOTHING * (gap_s - old_s)
         return Pace(typing=True, patience_s=max(_LEAST_S, _SHARE * self._interval_s))

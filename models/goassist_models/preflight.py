@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 from goassist_index.cachedir import cache_dir
@@ -61,12 +62,32 @@ def library_digest() -> str | None:
     if spec is None or spec.origin is None:
         return None
     files = sorted(path for path in (Path(spec.origin).parent / "lib").glob("*") if path.is_file())
+    libraries = [path for path in files if path.suffix in (".so", ".dylib", ".dll")]
+    return _digest(tuple((path, _file_stamp(path)) for path in libraries))
+
+
+@lru_cache(maxsize=1)
+def _digest(files: tuple[tuple[Path, str], ...]) -> str:
+    """Of these files as they are by their stamps: a start asks three times."""
     digest = hashlib.sha256()
-    for path in files:
-        if path.suffix in (".so", ".dylib", ".dll"):
-            digest.update(path.name.encode())
-            digest.update(path.read_bytes())
+    for path, _ in files:
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _file_stamp(path: Path) -> str:
+    status = path.stat()
+    return f"{path} {status.st_size} {status.st_mtime_ns}"
+
+
+def model_stamp(model: Path) -> str:
+    """A model file as it is now: its path, size and time of change. Raises ModelError when it cannot be looked at."""
+    try:
+        return _file_stamp(model)
+    except OSError as error:
+        what = f"the model file cannot be read ({error.strerror or error})"
+        raise ModelError(what, path=str(model), cure="Check the path") from error
 
 
 def preflight(model: Path | None, features_key: str) -> None:
@@ -76,12 +97,7 @@ def preflight(model: Path | None, features_key: str) -> None:
         raise ModelError("the native llama.cpp library is not installed", cure=_REBUILD)
     stamp = f"{library} {features_key}"
     if model is not None:
-        try:
-            status = model.stat()
-        except OSError as error:
-            what = f"the model file cannot be read ({error.strerror or error})"
-            raise ModelError(what, path=str(model), cure="Check the path") from error
-        stamp += f" {model} {status.st_size} {status.st_mtime_ns}"
+        stamp += f" {model_stamp(model)}"
     if not has_stamp(stamp):
         _try(model)
         keep_stamp(stamp)

@@ -117,8 +117,8 @@ func retriedGoList(command []string, dir string, env, patterns []string) ([]*met
 func runGoList(command []string, dir string, env, patterns []string) ([]*meta, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), goListLimit)
 	defer cancel()
-	args := append(slices.Clone(command[1:]), "list", "-e", "-deps", "-test", listFields, "--")
-	cmd := exec.CommandContext(ctx, command[0], append(args, patterns...)...)
+	command = append(slices.Clip(command), "list", "-e", "-deps", "-test", listFields, "--")
+	cmd := exec.CommandContext(ctx, command[0], append(command[1:], patterns...)...)
 	cmd.Dir = dir
 	cmd.Env = append(env, "PWD="+dir)
 	var stderr bytes.Buffer

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from goassist_index.cachedir import cache_dir
-from goassist_index.errors import ConfigError, ModelError
+from goassist_index.errors import ConfigError
 from goassist_models.engine.library import waiting
 
 _log = logging.getLogger(__name__)
@@ -64,11 +64,7 @@ def build_key(model: Path) -> str:
     """A model file as it is now, and a build of the native library."""
     from goassist_models import preflight
 
-    try:
-        status = model.stat()
-    except OSError as error:
-        raise ModelError(f"the model file cannot be read ({error.strerror or error})", path=str(model)) from error
-    return f"{model} {status.st_size} {status.st_mtime_ns} {preflight.library_digest()}"
+    return f"{preflight.model_stamp(model)} {preflight.library_digest()}"
 
 
 def choice_key(model: Path, cores: int) -> str:
